@@ -1,0 +1,85 @@
+"""NSGA-II.
+
+K. Deb, A. Pratap, S. Agarwal, T. Meyarivan (2002), "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
+IEEE Transactions on Evolutionary Computation 6(2), 182-197.
+
+Paper                        here
+P_t, |P_t| = N               State.population, pop_size
+Q_t                          the children that `ask` returns
+R_t = P_t + Q_t              merged
+i_rank, i_distance           State.rank, State.crowding
+crowded comparison (III-B)   tournament(rank, -crowding)
+constrained-domination (VI)  the violation given to nondominated_rank
+
+Differences from the paper: contestants of a tournament are drawn with replacement; integers, choices and
+permutations have operators of their own (`moopt.operators.Variation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.algorithm import AskTell
+from moopt.operators import Variation
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+from moopt.selection import best, crowding_distance, nondominated_rank, tournament
+
+
+@dataclass(frozen=True)
+class State:
+    """`rank` and `crowding` [r, n] of the population when it was selected."""
+
+    population: Population
+    rank: Tensor
+    crowding: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class NSGA2(AskTell):
+    """Nondominated sorting genetic algorithm II. Raises ValueError for fewer than two individuals.
+
+    `variation` defaults to section V of the paper: SBX with probability 0.9 and index 20, polynomial mutation with
+    probability 1/d and index 20.
+    """
+
+    pop_size: int = 100
+    variation: Variation = field(default_factory=Variation)
+
+    def __post_init__(self) -> None:
+        _checks.whole("pop_size", self.pop_size, low=2)
+
+    def init(self, problem: Problem, rng: Rng) -> State:
+        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        return State(empty, empty.f.new_zeros(rng.runs, 0, dtype=torch.int64), empty.f.new_zeros(rng.runs, 0))
+
+    def ask(
+        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
+    ) -> tuple[Tensor, Any, State]:
+        if not len(state.population):
+            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+        pairs = (self.pop_size + 1) // 2
+        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.rank, -state.crowding)
+        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
+        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
+        return children[:, : self.pop_size], None, state
+
+    def tell(
+        self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
+    ) -> State:
+        merged = state.population.join(Population.of(problem, x, evaluation))
+        n = min(self.pop_size, len(merged))
+        rank = nondominated_rank(merged.f, merged.violation, n_keep=n)
+        crowding = crowding_distance(merged.f, rank)
+        survivors = best(n, rank, -crowding)
+        rank, crowding = rank.gather(-1, survivors), crowding.gather(-1, survivors)
+        return replace(state, population=merged.select(survivors), rank=rank, crowding=crowding)
+
+    def population(self, problem: Problem, state: State) -> Population:
+        return state.population

@@ -1,0 +1,23 @@
+"""moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
+
+from moopt import indicators, selection
+from moopt.algorithm import Algorithm, AskTell
+from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
+from moopt.generative import GenerativeProblem
+from moopt.monitor import Monitor, Snapshot
+from moopt.population import Population
+from moopt.problem import Evaluation, FunctionProblem, Problem
+from moopt.random import Rng
+from moopt.registry import algorithm, problem
+from moopt.result import Result, Status
+from moopt.run import Run, minimize, resume
+from moopt.sequential import SequentialProblem
+from moopt.space import Box, Choice, Flag, Integer, Permutation, Real, Space
+from moopt.trials import Trial
+
+__all__ = [
+    "Algorithm", "AskTell", "Box", "Budget", "Choice", "EnvSteps", "Evaluation", "Evaluations", "Flag",
+    "FunctionProblem", "Generations", "GenerativeProblem", "Integer", "Monitor", "Permutation", "Population",
+    "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot", "Space",
+    "Stalled", "Status", "Tokens", "Trial", "algorithm", "indicators", "minimize", "problem", "resume", "selection",
+]  # fmt: skip

@@ -1,0 +1,32 @@
+"""Checks at the public door, with the sentences that a user reads."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+def whole(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
+    """`value` as an int in [low, high]; raises ValueError otherwise."""
+    integral = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    if not integral or value != int(value) or value < low or (high is not None and value > high):
+        wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected a whole number {wanted}, got {value!r}")
+    return int(value)
+
+
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a finite float in [low, high]; raises ValueError otherwise."""
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not numeric or not math.isfinite(value) or not low <= value <= high:
+        bounds = "" if low == -math.inf and high == math.inf else f" from {low:g} to {high:g}"
+        raise ValueError(f"{name}: expected a finite number{bounds}, got {value!r}")
+    return float(value)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`" (did you mean 'nsga2'?)"`, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

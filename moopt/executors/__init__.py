@@ -1,0 +1,30 @@
+"""Where expensive evaluations run: in this process, or in worker processes that may hang and crash."""
+
+from __future__ import annotations
+
+from moopt.executors.base import Executor, Outcome
+from moopt.executors.inline import Inline
+from moopt.executors.processes import Processes
+
+__all__ = ["Executor", "Inline", "Outcome", "Processes", "executor"]
+
+
+def executor(spec: str | Executor | None) -> Executor:
+    """The executor that `spec` names: None or "inline", "processes" (one per core), "processes:4", or itself.
+
+    Raises ValueError for anything else.
+    """
+    if isinstance(spec, Executor):
+        return spec
+    if spec is None or spec == "inline":
+        return Inline()
+    if isinstance(spec, str):
+        name, colon, count = spec.partition(":")
+        if name == "processes" and not colon:
+            return Processes()
+        if name == "processes" and count.isascii() and count.isdecimal() and int(count) > 0:
+            return Processes(int(count))
+    raise ValueError(
+        "executor: expected None, 'inline', 'processes', 'processes:N' with a whole number N of at least 1 "
+        f"(such as 'processes:4') or an Executor instance, got {spec!r}"
+    )

@@ -1,0 +1,120 @@
+"""Independent runs that go in step: their state, archive, spending and budget, all leading with the runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import tree
+from moopt.algorithm import Algorithm, Spent
+from moopt.budget import Budget, Progress
+from moopt.monitors.archive import Archive
+from moopt.monitors.score import Scorer
+from moopt.population import Population
+from moopt.problem import Problem
+from moopt.random import Rng
+
+INIT, STEP, MEASURE, INITIAL = range(4)  # purposes of the random streams
+
+
+@dataclass
+class Group:
+    """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream."""
+
+    runs: Tensor
+    rng: Rng
+    state: Any
+    archive: Archive
+    spent: Spent
+    budget_state: Any
+    failures: Tensor
+    clock: int = 0
+
+    @staticmethod
+    def start(
+        problem: Problem, algorithm: Algorithm, budget: Budget, rng: Rng, runs: Tensor, capacity: int
+    ) -> Group:
+        """Runs before their first step."""
+        state = algorithm.init(problem, rng.fold(INIT))
+        archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity)
+        units = {"generations", "evaluations", *budget_units(budget)}
+        if problem.cost_unit is not None:
+            units.add(problem.cost_unit)
+        spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(units)}
+        failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
+        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures)
+
+    def next_rng(self) -> Rng:
+        """The random numbers of the next ask, tell or step; the same until that is committed."""
+        return self.rng.fold(STEP, self.clock)
+
+    def commit(self, state: Any) -> None:
+        """Takes the state that an ask, tell or step gave."""
+        self.state = state
+        self.clock += 1
+
+    def spend(self, spent: Spent) -> None:
+        """Adds one step and what it spent."""
+        for unit, amount in spent.items():
+            self.spent[unit] = self.spent.get(unit, torch.zeros_like(amount)) + amount
+        self.spent["generations"] = self.spent["generations"] + 1
+
+    def learn(self, evaluated: Population) -> None:
+        """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
+        self.archive.insert(evaluated)
+        self.failures = self.failures + evaluated.failed.sum(-1)
+
+    def expanded(self, leaf: Tensor) -> Tensor:
+        """The user's tensor for every run, on the group's device: [...] -> [r, ...]."""
+        moved = leaf.to(self.rng.device, self.rng.dtype) if leaf.is_floating_point() else leaf.to(self.rng.device)
+        return moved.expand(len(self.runs), *leaf.shape)
+
+    def fronts(self) -> list[Population]:
+        """The archived points of each run."""
+        return [self.archive.front(i) for i in range(len(self.runs))]
+
+    def progress(self, scorer: Scorer, seconds: float) -> Progress:
+        """How far the runs are, for a budget."""
+        return Progress(self.spent, seconds, lambda name: scorer(name, self.fronts()))
+
+    def ended(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
+        """Asks the budget which runs are over: bool[r]."""
+        self.budget_state, over = budget.update(self.budget_state, self.progress(scorer, seconds))
+        return over
+
+    def take(self, index: Tensor) -> Group:
+        """Some of the runs."""
+        spent = {unit: amount[index] for unit, amount in self.spent.items()}
+        rows = index.to(self.rng.device)
+        return Group(
+            self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
+            tree.take(self.budget_state, index), self.failures[rows], self.clock,
+        )
+
+    def saved(self) -> Any:
+        """A plain tree for a checkpoint."""
+        return tree.plain(
+            {
+                "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
+                "budget": self.budget_state, "failures": self.failures, "clock": self.clock,
+            }
+        )
+
+    def restore(self, saved: Any) -> None:
+        """Takes back a plain tree of `saved` into a group that was started for the same runs."""
+        self.state = tree.restore(self.state, saved["state"])
+        self.archive.restore(saved["archive"])
+        self.spent = saved["spent"]
+        self.budget_state = tree.restore(self.budget_state, saved["budget"])
+        self.failures = saved["failures"].to(self.failures.device)
+        self.clock = saved["clock"]
+
+
+def budget_units(budget: Budget) -> set[str]:
+    """Every unit that some part of the budget counts, time apart."""
+    parts = getattr(budget, "parts", ())
+    own = {getattr(budget, "unit")} if hasattr(budget, "unit") else set()  # noqa: B009
+    return own.union(*(budget_units(part) for part in parts))

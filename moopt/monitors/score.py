@@ -1,0 +1,100 @@
+"""The one number that tells how good the archive is: normalised where that is possible, frozen once chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from moopt.indicators import hypervolume, igd, igd_plus
+from moopt.population import Population
+from moopt.problem import Problem
+
+if TYPE_CHECKING:
+    from moopt.group import Group
+
+EXACT_OBJECTIVES = 4  # exact hypervolume takes O(n^(m-2)) beyond: Lacour et al. 2017
+FRONT_POINTS = 1000
+
+
+class Scorer:
+    """Indicators of fronts against one frame of reference.
+
+    Where the problem knows ideal and nadir, objectives are scaled to them and hypervolume is measured from 1.1 and
+    divided by the volume of that box, so that 1 is the (unreachable) ideal point. Else it is raw, from the
+    problem's reference point, or from one inferred of the first evaluated points: their front's nadir and a
+    tenth of its range. Above four objectives hypervolume is approximate.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.scaled = problem.ideal is not None and problem.nadir is not None
+        self.reference_point: Tensor | None = problem.reference_point
+        self.exact = problem.n_obj <= EXACT_OBJECTIVES
+        self._front: Tensor | None = None
+
+    @property
+    def convention(self) -> str:
+        """What the hypervolume means, in words."""
+        if self.scaled:
+            text = "hypervolume scaled by ideal and nadir, reference 1.1, divided by 1.1^m"
+        elif self.reference_point is None:
+            return "no hypervolume yet: no feasible point to infer a reference point from"
+        else:
+            text = f"hypervolume from {[float(f'{v:.6g}') for v in self.reference_point]} (minimised)"
+        return text if self.exact else text + ", approximate"
+
+    def freeze(self, group: Group) -> None:
+        """Infers the reference point from the first feasible points, once."""
+        if self.reference_point is not None or self.scaled:
+            return
+        points = torch.cat([front.f[front.feasible].double().cpu() for front in group.fronts()])
+        if len(points):
+            worst, width = points.amax(0), points.amax(0) - points.amin(0)
+            # a single point has no range: its own size, or 1, stands in
+            width = torch.where(width > 0, width, torch.where(worst != 0, worst.abs(), 1.0))
+            self.reference_point = worst + 0.1 * width
+
+    def __call__(self, name: str, fronts: Sequence[Population]) -> Tensor:
+        """The indicator of each front, float64[len(fronts)]; a front without feasible points has none of it."""
+        if name == "hypervolume":
+            return torch.stack([self._hypervolume(front.f[front.feasible].double().cpu()) for front in fronts])
+        return torch.stack([self._distance(name, front.f[front.feasible].double().cpu()) for front in fronts])
+
+    def _hypervolume(self, f: Tensor) -> Tensor:
+        if not len(f):
+            return torch.zeros((), dtype=torch.float64)
+        if self.scaled:
+            ideal, nadir = self.problem.ideal, self.problem.nadir
+            f = (f - ideal) / (nadir - ideal)  # type: ignore[operator]
+            box, reference = 1.1**self.problem.n_obj, torch.full((self.problem.n_obj,), 1.1, dtype=torch.float64)
+        elif self.reference_point is None:
+            return torch.zeros((), dtype=torch.float64)
+        else:
+            box, reference = 1.0, self.reference_point
+        if self.exact:
+            return hypervolume(f, reference) / box
+        import moocore
+
+        inside = f[(f < reference).all(-1)]
+        value = moocore.hv_approx(inside.numpy(), ref=reference.numpy()) if len(inside) else 0.0
+        return torch.tensor(float(value) / box, dtype=torch.float64)
+
+    def _distance(self, name: str, f: Tensor) -> Tensor:
+        if self._front is None:
+            self._front = self.problem.pareto_front(FRONT_POINTS)
+        if self._front is None:
+            raise ValueError(f"{name}: expected a problem that knows its Pareto front, got {self.problem.name}")
+        if not len(f):
+            return torch.tensor(torch.inf, dtype=torch.float64)
+        return {"igd": igd, "igd_plus": igd_plus}[name](f, self._front)
+
+    def state(self) -> Any:
+        """What a checkpoint must keep."""
+        return {"reference_point": self.reference_point}
+
+    def restore(self, saved: Any) -> None:
+        """Takes back `state`."""
+        self.reference_point = saved["reference_point"]

@@ -1,0 +1,81 @@
+"""Crossover and mutation of whole points, whatever kinds of variables they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.operators.crossover import exchange, order_crossover, sbx
+from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
+from moopt.random import Rng
+from moopt.space import Kind, Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """Pairs of parents become children.
+
+    Real columns: SBX and polynomial mutation. Integers: exchange and a mutation of at least one step. Choices and
+    flags: exchange and another option. Permutations: order crossover and inversion. A pair crosses with
+    `crossover_probability`, a column (a whole permutation) mutates with `mutation_probability` (default 1/d).
+    Raises ValueError for a probability outside [0, 1] or a negative distribution index.
+    """
+
+    crossover_probability: float = 0.9
+    crossover_eta: float = 20.0
+    mutation_probability: float | None = None
+    mutation_eta: float = 20.0
+
+    def __post_init__(self) -> None:
+        _checks.number("crossover_probability", self.crossover_probability, 0.0, 1.0)
+        _checks.number("crossover_eta", self.crossover_eta, 0.0)
+        _checks.number("mutation_eta", self.mutation_eta, 0.0)
+        if self.mutation_probability is not None:
+            _checks.number("mutation_probability", self.mutation_probability, 0.0, 1.0)
+
+    def __call__(self, space: Space, a: Tensor, b: Tensor, rng: Rng) -> Tensor:
+        """Children of parents a, b [r, k, d]: [r, 2k, d], the first of each pair, then the second."""
+        pairs, d = a.shape[-2:]
+        u = rng.fold(0).uniform(pairs, d)
+        stays = rng.fold(1).uniform(pairs, 1) >= self.crossover_probability
+        probability = 1.0 / d if self.mutation_probability is None else self.mutation_probability
+        v = rng.fold(2).uniform(2 * pairs, d)
+        low, high = space.bounds(a.dtype, a.device)
+        if space.kinds == {Kind.REAL}:
+            first, second = sbx(u.masked_fill(stays, 1.0), a, b, low, high, self.crossover_eta)
+            children = torch.cat((first, second), -2)
+            return polynomial_mutation(v, children, low, high, self.mutation_eta, probability) if probability else children
+        return self._mixed(space, a, b, u.masked_fill(stays, 1.0), v, stays, probability, rng)
+
+    def _mixed(
+        self, space: Space, a: Tensor, b: Tensor, u: Tensor, v: Tensor, stays: Tensor, probability: float, rng: Rng
+    ) -> Tensor:
+        children = torch.cat((a, b), -2)
+        low, high = space.bounds(a.dtype, a.device)
+        for kind in (Kind.REAL, Kind.INTEGER, Kind.CATEGORY):
+            columns = space.column_mask(kind, a.device).nonzero()[:, 0]
+            if not len(columns):
+                continue
+            p, q, bottom, top = a[..., columns], b[..., columns], low[columns], high[columns]
+            if kind is Kind.REAL:
+                pair = sbx(u[..., columns], p, q, bottom, top, self.crossover_eta)
+            else:
+                pair = exchange(u[..., columns], p, q)
+            born, w = torch.cat(pair, -2), v[..., columns]
+            if probability and kind is Kind.REAL:
+                born = polynomial_mutation(w, born, bottom, top, self.mutation_eta, probability)
+            elif probability and kind is Kind.INTEGER:
+                born = integer_mutation(w, born, bottom, top, self.mutation_eta, probability)
+            elif probability:
+                born = reset_mutation(w, born, top, probability)
+            children[..., columns] = born
+        for i, place in enumerate(space.permutation_columns):
+            p, q = a[..., place], b[..., place]
+            pair = order_crossover(rng.fold(3, i).uniform(p.shape[-2], 2), p, q)
+            born = torch.cat([torch.where(stays, kept, new) for kept, new in zip((p, q), pair, strict=True)], -2)
+            chance = min(1.0, probability * p.shape[-1])
+            children[..., place] = inversion_mutation(rng.fold(4, i).uniform(born.shape[-2], 3), born, chance)
+        return children

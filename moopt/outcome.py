@@ -1,0 +1,118 @@
+"""Results from what the loop holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from moopt import tree
+from moopt.algorithm import AskTell
+from moopt.group import MEASURE, Group
+from moopt.monitors.archive import merged_front
+from moopt.population import Population
+from moopt.result import Result, Status
+from moopt.selection import thin
+
+if TYPE_CHECKING:
+    from moopt.run import Run
+
+MEASURED_POINTS = 100  # of a noisy front, evaluated again
+
+
+def results(run: Run) -> Result:
+    """One Result for each run, and the one that merges them."""
+    parts: list[Result] = []
+    for group in run.groups:
+        populations, fronts = _solutions(run, group)
+        for i, number in enumerate(group.runs.tolist()):
+            spent = {unit: int(amount[i]) for unit, amount in group.spent.items()}
+            parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
+    parts.sort(key=lambda part: part.seed)
+    if run.ledger is not None:
+        by_run = {part.seed: [t for t in run.ledger.trials if run.seed + t.run == part.seed] for part in parts}
+        parts = [replace(part, trials=by_run[part.seed]) for part in parts]
+    if len(parts) == 1:
+        return parts[0]
+    population = parts[0].population
+    for part in parts[1:]:
+        population = population.join(part.population)
+    front = merged_front([part.front for part in parts if part.status is not Status.INFEASIBLE] or [p.front for p in parts])
+    merged = _result(run, population, front, run.total_spent(), run.failures(), run.seed)
+    return replace(merged, parts=parts, trials=[trial for part in parts for trial in part.trials])
+
+
+def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population]]:
+    """Last solutions and front of each run of a group, on the CPU; what measuring spends is booked."""
+    r, ended = len(group.runs), run.status is not Status.INTERRUPTED
+    rng = group.rng.fold(MEASURE)
+    if isinstance(run.algorithm, AskTell):
+        population = run.algorithm.population(run.problem, group.state)
+        fronts = [tree.to_device(front, "cpu") for front in group.fronts()]
+        if run.problem.stochastic and ended:
+            fronts = [_measured_again(run, group, front, i) for i, front in enumerate(fronts)]
+        return [_row(population, i) for i in range(r)], fronts
+    if ended:
+        population, spent = run.algorithm.measure(run.problem, group.state, rng)
+        for unit, amount in spent.items():
+            group.spent[unit] = group.spent[unit] + amount
+    else:
+        population = run.algorithm.population(run.problem, group.state)
+    rows = [_row(population, i) for i in range(r)]
+    return rows, [merged_front([row]) for row in rows]
+
+
+def _measured_again(run: Run, group: Group, front: Population, i: int) -> Population:
+    """A noisy front on fresh draws: its lucky values would be kept otherwise."""
+    if not len(front):
+        return front
+    if len(front) > MEASURED_POINTS:
+        front = front.select(thin(front.f, torch.ones(len(front), dtype=torch.bool), MEASURED_POINTS))
+    x = front.x.to(run.device)[None]
+    evaluation = run.problem.evaluate(x, group.rng.take(torch.tensor([i], device=run.device)).fold(MEASURE))
+    group.spent["evaluations"][i] += len(front)
+    if run.problem.cost_unit is not None and evaluation.cost is not None:
+        group.spent[run.problem.cost_unit][i] += int(evaluation.cost.sum())
+    return merged_front([_row(Population.of(run.problem, x, evaluation), 0)])
+
+
+def _row(population: Population, i: int) -> Population:
+    return tree.map_tensors(lambda leaf: leaf[i].detach().cpu(), population)
+
+
+def _result(
+    run: Run, population: Population, front: Population, spent: dict[str, int], failures: int, seed: int
+) -> Result:
+    status = run.status
+    if status is not Status.INTERRUPTED:
+        status = Status.FAILED if not len(front) else status if bool(front.feasible.any()) else Status.INFEASIBLE
+    return Result(
+        problem=run.problem, algorithm=run.algorithm_name, population=population, front=front, status=status,
+        message=_message(run, status, spent, failures), spent=spent, seconds=run.seconds, seed=seed,
+        hypervolume=float(run.scorer("hypervolume", [front])[0]), convention=run.scorer.convention,
+        reference_point=run.scorer.reference_point, failures=failures,
+        folder=run.folder.path if run.folder else None,
+    )  # fmt: skip
+
+
+def _message(run: Run, status: Status, spent: dict[str, int], failures: int) -> str:
+    """What a person wants to know of how it ended."""
+    limits = {unit: n for unit, n in run.budget.limits().items() if unit in spent}
+    used = ", ".join(f"{spent[unit]:,} {unit.replace('_', ' ')}" for unit in spent if spent[unit])
+    text = {
+        Status.FINISHED: f"finished after {used}",
+        Status.STOPPED: f"stopped by a monitor after {used}",
+        Status.INTERRUPTED: f"interrupted after {used}" + ("; resume it from its folder" if run.folder else ""),
+        Status.INFEASIBLE: f"nothing feasible in {used}: the front holds the least violating points",
+        Status.FAILED: f"no evaluation succeeded in {used}",
+    }[status]
+    over = {unit: spent[unit] - int(n) * run.n_runs for unit, n in limits.items() if spent[unit] > n * run.n_runs}
+    for unit, n in over.items() if len(run.groups) else ():
+        text += f"; {n:,} {unit.replace('_', ' ')} over the budget, because a step is never cut and looking is counted"
+    if failures:
+        text += f"; {failures:,} evaluations failed"
+    return run.picked + text
+
+
+__all__ = ["results"]

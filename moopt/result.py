@@ -1,0 +1,214 @@
+"""What a run found."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks, registry, tree
+from moopt.population import Population
+from moopt.problem import FunctionProblem, Problem
+
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+    from moopt.trials import Trial
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"  #: the budget is used up or its goal reached
+    STOPPED = "stopped"  #: a monitor asked for it
+    INTERRUPTED = "interrupted"  #: by Ctrl-C; it can be resumed
+    INFEASIBLE = "infeasible"  #: nothing feasible was found: the front holds the least violating points
+    FAILED = "failed"  #: no evaluation succeeded: the front is empty
+
+
+def versions() -> dict[str, str]:
+    """What the result was made with."""
+    from importlib.metadata import version
+
+    return {"moopt": version("moopt"), "torch": torch.__version__, "python": platform.python_version()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished (or interrupted) search.
+
+    `front`: the best points found, [n, ...]; nondominated and feasible, or the least violating ones where nothing
+    is feasible. `population`: the algorithm's last solutions. `status` and `message`: how it ended. `spent`: unit
+    -> total of all runs. `hypervolume`: of the front, by `convention`. `runs`: with several runs, a complete
+    Result of each, and the front merges theirs. `trials`: of expensive problems, every evaluation with its error.
+    """
+
+    problem: Problem
+    algorithm: str
+    population: Population
+    front: Population
+    status: Status
+    message: str
+    spent: Mapping[str, int]
+    seconds: float
+    seed: int
+    hypervolume: float
+    convention: str
+    reference_point: Tensor | None = None
+    failures: int = 0
+    trials: Sequence[Trial] = ()
+    versions: Mapping[str, str] = field(default_factory=versions)
+    folder: Path | None = None
+    parts: Sequence[Result] = ()
+
+    @property
+    def runs(self) -> list[Result]:
+        """One complete Result for each run (itself where there is one)."""
+        return list(self.parts) or [self]
+
+    @property
+    def errors(self) -> list[str]:
+        """The texts of failed evaluations, in order."""
+        return [trial.error for trial in self.trials if trial.error]
+
+    def to_dataframe(self, points: Population | None = None) -> pandas.DataFrame:
+        """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name."""
+        import pandas
+
+        points = self.front if points is None else points
+        problem = self.problem
+        table: dict[str, Any] = {}
+        for name, values in problem.space.table(points.x).items():
+            place = problem.space.columns[name]
+            if isinstance(values, list) and values and hasattr(values[0], "__array__"):
+                table |= {problem.space.names[i]: [v[i - place.start] for v in values] for i in range(place.start, place.stop)}
+            elif place.stop - place.start > 1 and not values:
+                table |= {problem.space.names[i]: [] for i in range(place.start, place.stop)}
+            else:
+                table[name] = values
+        constraints = problem.constraint_values(points.g)
+        table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
+        table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
+        return pandas.DataFrame(table)
+
+    def best(self, weights: Mapping[str, float] | Sequence[float] | None = None) -> dict[str, Any]:
+        """The point of the front that is best by weights (default: equal), as a dict of values and objectives.
+
+        Objectives are scaled to the front's range first; the weighted sum of what remains to the front's ideal is
+        least. Raises ValueError for negative or missing weights, or an empty front.
+        """
+        labels = self.problem.objective_labels
+        if isinstance(weights, Mapping):
+            unknown = set(weights) - set(labels)
+            if unknown:
+                raise ValueError(f"weights: expected names among {labels}, got {sorted(unknown)}")
+            weights = [weights.get(label, 0.0) for label in labels]
+        values = [1.0] * len(labels) if weights is None else [_checks.number("weight", w, 0.0) for w in weights]
+        if len(values) != len(labels) or sum(values) == 0:
+            raise ValueError(f"weights: expected one for each of {labels}, not all zero, got {values}")
+        if not len(self.front):
+            raise ValueError("expected a front with at least one point, got an empty one")
+        f = self.front.f
+        low, width = f.amin(0), f.amax(0) - f.amin(0)
+        scaled = (f - low) / torch.where(width > 0, width, 1.0)
+        i = int(torch.argmin(scaled @ f.new_tensor(values)))
+        return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).iloc[0])
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """A picture of the front: scatter for two and three objectives, parallel coordinates above."""
+        from moopt.monitors.plots import plot_front
+
+        return plot_front(self, path)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the points, as JSON."""
+        return {
+            "problem": self.problem.name,
+            "algorithm": self.algorithm,
+            "status": str(self.status),
+            "message": self.message,
+            "hypervolume": self.hypervolume,
+            "convention": self.convention,
+            "reference_point": None if self.reference_point is None else self.reference_point.tolist(),
+            "spent": dict(self.spent),
+            "seconds": self.seconds,
+            "failures": self.failures,
+            "seed": self.seed,
+            "front": len(self.front),
+            "versions": dict(self.versions),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes `result.json`, `result.safetensors` (this and every single run) and `front.csv`. Raises OSError."""
+        from moopt.storage.checkpoint import write_tree
+        from moopt.storage.files import write_atomic, write_json
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        points = [{"front": r.front, "population": r.population} for r in (self, *self.parts)]
+        write_tree(folder / "result.safetensors", tree.plain(points))
+        content = {**self.summary(), "frame": _frame(self.problem), "parts": [r.summary() for r in self.parts]}
+        write_json(folder / "result.json", content)
+        write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
+        return folder
+
+    @staticmethod
+    def load(folder: str | Path) -> Result:
+        """What `save` wrote; without the trials. Its problem has names and space, but may not evaluate.
+
+        Raises CheckpointError for files that are damaged, foreign, or newer.
+        """
+        from moopt.storage.checkpoint import read_checkpoint
+        from moopt.storage.files import read_json
+
+        folder = Path(folder)
+        content, points = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
+        problem = registry.rebuild(content["frame"]["problem"]) or FunctionProblem(
+            None, *(registry.rebuild(content["frame"][key]) for key in ("variables", "objectives", "constraints"))
+        )
+        results = [
+            _loaded(problem, summary, saved, folder)
+            for summary, saved in zip((content, *content["parts"]), points, strict=True)
+        ]
+        return Result(**{**vars(results[0]), "parts": results[1:]})
+
+
+def _frame(problem: Problem) -> dict[str, Any]:
+    """What a loaded result needs of its problem: the problem itself where a new process can make it, and its names."""
+    try:
+        whole = registry.describe(problem)
+    except registry.Undescribable:
+        whole = None
+    if isinstance(problem, FunctionProblem):
+        constraints = dict(problem.constraints or {})
+    else:
+        constraints = dict.fromkeys(problem.constraint_labels, ("<=", 0.0))
+    directions = ["min" if sign > 0 else "max" for sign in problem.signs]
+    return {
+        "problem": whole,
+        "variables": registry.describe(problem.space),
+        "objectives": registry.describe(dict(zip(problem.objective_labels, directions, strict=True))),
+        "constraints": registry.describe(constraints),
+    }
+
+
+def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path) -> Result:
+    front, population = (Population(**{**saved[key], "signs": problem.signs}) for key in ("front", "population"))
+    reference = summary["reference_point"]
+    return Result(
+        problem, summary["algorithm"], population, front, Status(summary["status"]), summary["message"],
+        summary["spent"], summary["seconds"], summary["seed"], summary["hypervolume"], summary["convention"],
+        None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
+        versions=summary["versions"], folder=folder,
+    )  # fmt: skip
+
+
+

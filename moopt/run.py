@@ -1,0 +1,488 @@
+"""The loop: drives an algorithm on a problem until the budget ends, evaluates, watches and keeps."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from moopt import _checks, registry, setup, tree
+from moopt.algorithm import Algorithm, AskTell, Spent, generation, spent_on
+from moopt.budget import Budget
+from moopt.budget import budget as as_budget
+from moopt.executors import Executor, executor
+from moopt.group import INITIAL, Group
+from moopt.initial import Initial, initial_points
+from moopt.interrupts import Interrupts
+from moopt.monitor import Monitor, Snapshot
+from moopt.monitor import monitor as as_monitor
+from moopt.monitors.history import History
+from moopt.monitors.score import Scorer
+from moopt.outcome import results
+from moopt.population import Population
+from moopt.problem import Problem
+from moopt.random import Rng
+from moopt.result import Result, Status
+from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
+from moopt.storage.files import read_json, write_json
+from moopt.trials import Ledger, Trial
+
+ARCHIVE_CAPACITY = 1000
+CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SHARE = 0.02  # of the wall time, at most
+
+
+class Run:
+    """One search, with everything that `minimize` takes; `run()` drives it to its end.
+
+    With `ask` and `tell` a loop of your own evaluates the points instead. `seed`: run i of several has seed + i.
+    Raises ValueError or TypeError, with one sentence, for whatever does not fit together; FileExistsError or
+    OSError for a folder that cannot be used.
+    """
+
+    def __init__(
+        self,
+        problem: Problem | str,
+        algorithm: Algorithm | str | None = None,
+        budget: Budget | int | None = None,
+        *,
+        initial: Any = None,
+        seed: int = 0,
+        runs: int = 1,
+        monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
+        progress: bool | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | str | None = None,
+        executor: Executor | str | None = None,
+        out: str | Path | None = None,
+    ) -> None:
+        self.problem = setup.check_problem(registry.problem(problem) if isinstance(problem, str) else problem)
+        chosen = registry.algorithm(algorithm) if isinstance(algorithm, str) else algorithm
+        self.budget = setup.default_budget(self.problem, chosen) if budget is None else as_budget(budget)
+        self.picked = ""
+        if chosen is None:
+            name = setup.default_algorithm(self.problem, self.budget)
+            chosen, self.picked = registry.algorithm(name), f"{name} was picked; "
+        if not isinstance(chosen, Algorithm):
+            raise TypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
+        self.algorithm = chosen
+        registry.check_pair(self.problem, self.algorithm)
+        setup.check_budget(self.problem, self.algorithm, self.budget)
+        self.seed = _checks.whole("seed", seed, low=-(2**62), high=2**62)
+        self.n_runs = _checks.whole("runs", runs)
+        self.device, self.dtype = setup.device_of(device), setup.dtype_of(dtype)
+        self.initial: Initial | None = (
+            initial if isinstance(initial, Initial | None) else initial_points(self.problem, initial)
+        )
+        if self.initial is not None and not isinstance(self.algorithm, AskTell):
+            raise ValueError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
+        self.by_trials = isinstance(self.algorithm, AskTell) and (
+            not self.problem.vectorized or executor is not None
+        )
+        self.executor = _executor(executor)
+        self.interrupts = Interrupts()
+        self.scorer = Scorer(self.problem)
+        self.history = History()
+        self.monitors: list[Monitor] = [self.history, *map(as_monitor, monitors)]
+        self._progress = progress
+        self.status = Status.FINISHED
+        self.groups: list[Group] = []
+        self.active: list[bool] = []
+        self.ledger: Ledger | None = None
+        self._given_out: set[int] = set()
+        self._seconds, self._since = 0.0, 0.0
+        self._checkpoint, self._checkpointed, self._checkpoint_cost = 0, 0.0, 0.0
+        self.folder: RunFolder | None = None
+        if out is not None:
+            self.folder = RunFolder(out, new=True)
+            write_json(self.folder.path / "config.json", setup.config(self, executor))
+
+    # what monitors, messages and results read
+
+    @property
+    def algorithm_name(self) -> str:
+        """How messages and files call the algorithm."""
+        return type(self.algorithm).__name__.lower()
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock spent, interruptions not counted."""
+        return self._seconds + (time.perf_counter() - self._since if self._since else 0.0)
+
+    def total_spent(self) -> dict[str, int]:
+        """unit -> what all runs have spent together."""
+        units = {unit for group in self.groups for unit in group.spent}
+        return {u: sum(int(g.spent[u].sum()) for g in self.groups if u in g.spent) for u in sorted(units)}
+
+    def failures(self) -> int:
+        """Failed evaluations of all runs so far."""
+        return sum(int(group.failures.sum()) for group in self.groups)
+
+    def fraction(self) -> float:
+        """Used share of the budget over all runs, in [0, 1]; NaN where unknown."""
+        shares = [
+            (self.budget.fraction(group.progress(self.scorer, self.seconds)) if active else 1.0) * len(group.runs)
+            for group, active in zip(self.groups, self.active, strict=True)
+        ]
+        return sum(shares) / self.n_runs if shares else math.nan
+
+    # the way through
+
+    def run(self) -> Result:
+        """Drives the search to its end (or to Ctrl-C) and returns what it found.
+
+        An error of the problem or of the algorithm propagates, after everything computed so far is on disk.
+        """
+        if self._progress or (self._progress is None and sys.stderr.isatty()):
+            from moopt.monitors.progress import ProgressLine
+
+            self.monitors.append(ProgressLine())
+        with self.interrupts:
+            try:
+                self._start()
+                if self.ledger is None:
+                    self._drive_steps()
+                else:
+                    self._drive_trials(self.ledger)
+            except KeyboardInterrupt:
+                self.status = Status.INTERRUPTED
+            except BaseException:
+                self._write_checkpoint()
+                raise
+            finally:
+                self.executor.close()
+        result = self.result()
+        for watching in self.monitors:
+            watching.on_end(result)
+        self.close()
+        return result
+
+    def _start(self) -> None:
+        """Opens the groups and brings them to where an earlier process left them."""
+        if self.groups:
+            return
+        self._since = time.perf_counter()
+        separate = not self.algorithm.batched_runs
+        if self.by_trials and isinstance(self.algorithm, AskTell):
+            separate |= self.algorithm.told == "any"
+            journal = Journal(self.folder.trials) if self.folder else None
+            self.ledger = Ledger(self.problem, self.algorithm, journal, self.interrupts)
+        saved = read_newest(self.folder.checkpoints) if self.folder else None
+        if saved is not None:
+            self._restore(*saved)
+        else:
+            for runs in torch.arange(self.n_runs).split(1 if separate else self.n_runs):
+                self._open(runs)
+            self._take_initial()
+        if self.ledger is not None:
+            for event in self.ledger.unheard():
+                group = self.groups[event["group"]]
+                for told in self.ledger.replay(event, group):
+                    self._account(group, told, evaluations(told))
+        for watching in self.monitors:
+            watching.on_start(Snapshot(self, self.groups[0]))
+
+    def _open(self, runs: torch.Tensor) -> Group:
+        rng = Rng(self.seed + runs, device=self.device, dtype=self.dtype)
+        group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, ARCHIVE_CAPACITY)
+        self.groups.append(group)
+        self.active.append(True)
+        if self.ledger is not None:
+            self.ledger.batches.append([])
+        return group
+
+    def _take_initial(self) -> None:
+        """Tells the algorithm the user's evaluated points and has the other ones evaluated first."""
+        if self.initial is None or not isinstance(self.algorithm, AskTell):
+            return
+        for index, group in enumerate(self.groups):
+            known = tree.map_tensors(lambda leaf, group=group: group.expanded(leaf), self.initial.known)
+            x = group.expanded(self.initial.x)
+            if len(known):
+                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), known.x, None, known.evaluation))
+                group.learn(known)
+            if x.shape[1] and self.ledger is not None:
+                self.ledger.give(index, group, x, self.initial.values)
+            elif x.shape[1]:
+                evaluation = self.problem.evaluate(x, group.rng.fold(INITIAL))
+                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, None, evaluation))
+                self._account(group, Population.of(self.problem, x, evaluation), spent_on(self.problem, evaluation))
+
+    def _account(self, group: Group, evaluated: Population | None, spent: Spent) -> None:
+        """Books a step that is done and shows it to the monitors."""
+        group.spend(spent)
+        if evaluated is not None:
+            group.learn(evaluated)
+            self.scorer.freeze(group)
+        snapshot = Snapshot(self, group, evaluated)
+        if any([watching.on_step(snapshot) is True for watching in self.monitors]):
+            self.status = Status.STOPPED
+
+    def _going(self) -> list[int]:
+        """Numbers of the groups that go on, after setting those runs aside whose budget has ended."""
+        if self.status is Status.STOPPED:
+            return []
+        for index in [i for i, active in enumerate(self.active) if active]:
+            group = self.groups[index]
+            over = group.ended(self.budget, self.scorer, self.seconds)
+            if over.all() or (over.any() and self.ledger is not None):
+                self.active[index] = not over.all()
+            elif over.any():
+                self.groups[index], self.active[index] = group.take(over.nonzero()[:, 0]), False
+                self.groups.append(group.take((~over).nonzero()[:, 0]))
+                self.active.append(True)
+        return [i for i, active in enumerate(self.active) if active]
+
+    def _remaining(self, group: Group, pending: int = 0) -> int | None:
+        """Evaluations that a run of the group may still ask for."""
+        limit = self.budget.limits().get("evaluations")
+        return None if limit is None else max(0, int(limit) - int(group.spent["evaluations"].max()) - pending)
+
+    # whole steps
+
+    def _drive_steps(self) -> None:
+        while going := self._going():
+            for index in going:
+                group, evaluated = self.groups[index], None
+                if isinstance(self.algorithm, AskTell):
+                    limit = self._remaining(group)
+                    state, spent, evaluated = generation(
+                        self.algorithm, self.problem, group.state, group.next_rng(), limit
+                    )
+                else:
+                    state, spent = self.algorithm.step(self.problem, group.state, group.next_rng())
+                with self.interrupts.whole():
+                    group.commit(state)
+                    self._account(group, evaluated, spent)
+                    if self._checkpoint_is_due():
+                        self._write_checkpoint()
+
+    # trials
+
+    def _drive_trials(self, ledger: Ledger) -> None:
+        self.executor.start(self.problem.trial_function(), timeout=self.problem.timeout, retries=self.problem.retries)
+        for index in range(len(self.groups)):
+            self._submit([trial for trial in ledger.open_trials(index) if trial.status == "asked"])
+        while going := self._going():
+            for index in going:
+                n = max(0, self.executor.workers - self.executor.pending)
+                with self.interrupts.whole():
+                    self._submit(self._ask(ledger, index, n))
+            if not self.executor.pending:
+                return  # the budget admits no further evaluation
+            outcomes = self.executor.wait(self._patience())
+            with self.interrupts.whole():
+                for outcome in outcomes:
+                    ledger.trials[outcome.key].settle(outcome)
+                self._tell(ledger, [ledger.trials[outcome.key] for outcome in outcomes])
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for a result before looking at the clock."""
+        limit = self.budget.limits().get("seconds")
+        return None if limit is None else max(0.05, limit - self.seconds)
+
+    def _submit(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            self.executor.submit(trial.id, (trial.x, trial.values))
+
+    def _ask(self, ledger: Ledger, index: int, n: int | None) -> list[Trial]:
+        """New trials of a group: a whole generation when the last one is told, or up to `n` points at any time."""
+        group, whole = self.groups[index], ledger.algorithm.told == "whole"
+        open_points = len(ledger.open_trials(index)) // len(group.runs)
+        limit = self._remaining(group, open_points)
+        if limit == 0 or (whole and open_points) or (not whole and n == 0):
+            return []
+        new = ledger.ask(index, group, None if whole else n, limit)
+        self._write_checkpoint()
+        return new
+
+    def _tell(self, ledger: Ledger, finished: Sequence[Trial]) -> None:
+        for index, group in enumerate(self.groups):
+            mine = [trial for trial in finished if trial.run in group.runs]
+            for told in ledger.finish(index, group, mine) if mine else ():
+                self._account(group, told, evaluations(told))
+
+    # a loop of your own
+
+    def ask(self, n: int | None = None) -> list[Trial]:
+        """The next points to evaluate yourself, at most `n` (`None`: as many as the algorithm prefers).
+
+        Set their outcome with `trial.finish(...)` or `trial.fail(...)` and hand them to `tell`. Empty when the
+        budget has ended. Raises ValueError for several runs, for an algorithm that evaluates by itself, and while
+        it waits for the results of a whole generation.
+        """
+        if n is not None:
+            n = _checks.whole("n", n)
+        ledger = self._own_loop()
+        if not self._going():
+            return []
+        waiting = [t for t in ledger.open_trials(0) if t.status == "asked" and t.id not in self._given_out]
+        if not waiting:
+            waiting = self._ask(ledger, 0, n)
+        if not waiting and ledger.algorithm.told == "whole" and self._given_out:
+            raise ValueError(
+                f"{self.algorithm_name} needs the results of all {len(ledger.open_trials(0))} points of its generation, "
+                "got a request for more before they were told"
+            )
+        self._given_out |= {trial.id for trial in waiting[:n]}
+        return waiting[:n]
+
+    def tell(self, trials: Trial | Sequence[Trial]) -> None:
+        """Takes the outcomes of trials that `ask` gave. Raises ValueError for one without outcome or not given."""
+        finished = [trials] if isinstance(trials, Trial) else list(trials)
+        ledger = self._own_loop()
+        for trial in finished:
+            if trial.id not in self._given_out:
+                raise ValueError(f"expected trials that ask gave and that were not told yet, got trial {trial.id}")
+            if trial.status == "asked":
+                raise ValueError(f"trial {trial.id}: expected an outcome (finish or fail), got none")
+        with self.interrupts.whole():
+            self._given_out -= {trial.id for trial in finished}
+            self._tell(ledger, finished)
+
+    def _own_loop(self) -> Ledger:
+        if self.n_runs != 1 or not isinstance(self.algorithm, AskTell):
+            raise ValueError(
+                f"ask and tell: expected one run of an algorithm whose points others evaluate, got {self.n_runs} runs "
+                f"of {self.algorithm_name}"
+            )
+        self.by_trials = True
+        self._start()
+        if self.ledger is None:
+            raise ValueError("ask and tell: expected a run that run() did not drive")
+        return self.ledger
+
+    # keeping
+
+    def result(self) -> Result:
+        """What was found so far; written to the folder, too."""
+        self._start()
+        result = results(self)
+        if self.folder is not None:
+            self._write_checkpoint()
+            result.save(self.folder.path)
+            result.plot(self.folder.path / "front.png")
+        return result
+
+    def close(self) -> None:
+        """Lets go of the folder."""
+        if self.ledger is not None and self.ledger.journal is not None:
+            self.ledger.journal.close()
+        if self.folder is not None:
+            self.folder.close()
+
+    def _checkpoint_is_due(self) -> bool:
+        wait = max(CHECKPOINT_SECONDS, self._checkpoint_cost / CHECKPOINT_SHARE)
+        return self.folder is not None and self.seconds - self._checkpointed > wait
+
+    def _write_checkpoint(self) -> None:
+        if self.folder is None or not self.groups:
+            return
+        began = time.perf_counter()
+        content = {
+            "groups": [group.saved() for group in self.groups],
+            "ledger": None if self.ledger is None else self.ledger.saved(),
+            "scorer": self.scorer.state(),
+            "monitors": [tree.plain(watching.state()) for watching in self.monitors],
+            "seconds": self.seconds,
+        }
+        self._checkpoint += 1
+        write_checkpoint(self.folder.checkpoints, self._checkpoint, content)
+        self._checkpointed, self._checkpoint_cost = self.seconds, time.perf_counter() - began
+
+    def _restore(self, number: int, saved: Any) -> None:
+        """Takes back a checkpoint. Raises CheckpointError where it does not belong to this run."""
+        try:
+            for content in saved["groups"]:
+                self._open(content["runs"]).restore(content)
+            if self.ledger is not None:
+                self.ledger.restore(saved["ledger"])
+            self.scorer.restore(saved["scorer"])
+            for watching, state in zip(self.monitors, saved["monitors"], strict=False):
+                watching.restore(state)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise CheckpointError(f"checkpoint {number}: expected one of this run, got another ({error})") from None
+        self._checkpoint, self._seconds = number, saved["seconds"]
+
+
+def evaluations(told: Population) -> Spent:
+    """What told trials [r, k, ...] spent."""
+    return {"evaluations": torch.full(told.failed.shape[:1], len(told), dtype=torch.int64)}
+
+
+_executor = executor
+
+
+def minimize(
+    problem: Problem | str,
+    algorithm: Algorithm | str | None = None,
+    budget: Budget | int | None = None,
+    *,
+    initial: Any = None,
+    seed: int = 0,
+    runs: int = 1,
+    monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
+    progress: bool | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | str | None = None,
+    executor: Executor | str | None = None,
+    out: str | Path | None = None,
+) -> Result:
+    """Searches the Pareto front of a problem.
+
+    `problem`, `algorithm`: objects or names of the catalogue; without an algorithm one is picked and named in the
+    result's message. `budget`: a whole number of evaluations or a `Budget`. `initial`: points to begin with (x,
+    dicts, a DataFrame or a Population; evaluated ones are not evaluated again). `runs`: independent runs, run i
+    with seed + i. `monitors`: watch every step. `progress`: a line on the terminal (default: where there is one).
+    `device`, `dtype`: "cpu" or "cuda", float64 or float32. `executor`: where expensive evaluations run, "inline"
+    or "processes:4". `out`: a new folder to keep the run in, from which `resume` continues it.
+
+    Raises ValueError or TypeError with one sentence for whatever does not fit, FileExistsError for a folder that
+    holds a run, OSError for one that cannot be written.
+    """
+    return Run(
+        problem, algorithm, budget, initial=initial, seed=seed, runs=runs, monitors=monitors, progress=progress,
+        device=device, dtype=dtype, executor=executor, out=out,
+    ).run()  # fmt: skip
+
+
+def resume(
+    folder: str | Path,
+    *,
+    problem: Problem | None = None,
+    algorithm: Algorithm | None = None,
+    budget: Budget | int | None = None,
+    monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
+    progress: bool | None = None,
+    executor: Executor | str | None = None,
+) -> Result:
+    """Continues the run in a folder, to its budget or to a larger one.
+
+    A synchronous run ends in the same bits as without the interruption. `problem`, `algorithm`: needed where the
+    run's own cannot be imported by name (lambdas, notebooks, scripts). `monitors` watch from here on.
+
+    Raises FileNotFoundError where there is no run, CheckpointError for files that are damaged, foreign, or newer,
+    ValueError for a problem or algorithm that is missing or of another kind.
+    """
+    path = Path(folder)
+    held = RunFolder(path, new=False)
+    try:
+        content = read_json(path / "config.json")
+        found = setup.from_config(content, "problem", problem, path)
+        run = Run(
+            found, setup.from_config(content, "algorithm", algorithm, path),
+            registry.rebuild(content["budget"]) if budget is None else budget,
+            initial=setup.initial_from_json(found, content["initial"]), seed=content["seed"], runs=content["runs"],
+            monitors=monitors, progress=progress, device=content["device"], dtype=content["dtype"],
+            executor=executor or content["executor"],
+        )  # fmt: skip
+    except BaseException:
+        held.close()
+        raise
+    run.folder, run.by_trials = held, content["by_trials"]
+    return run.run()

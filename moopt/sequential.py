@@ -1,0 +1,83 @@
+"""Decisions in sequence: problems whose points are policies, and whose objectives are what episodes return."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt.learning.rollout import rollout
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+
+
+class SequentialProblem(Problem):
+    """A Markov decision process with vector rewards, in worlds that step together as tensors.
+
+    A point of `space` is a policy, its objectives are the discounted returns of an episode (a mean over `episodes`
+    of them where the problem is `stochastic`), its cost the steps that were lived. A subclass declares `space`,
+    `n_obj`, `directions`, `horizon`, the step at which an episode is cut, `discount` in (0, 1], and writes `reset`,
+    `step`, `observe` and `act`.
+
+    Shapes: `r` runs, `w` worlds of each run; a world state is a tree of tensors [r, w, ...], r = rng.runs, on
+    rng.device and of rng.dtype. Draws come from the given `rng` only.
+    """
+
+    cost_unit = "env_steps"
+    horizon: int
+    discount: float = 1.0
+    episodes: int = 1
+
+    @abstractmethod
+    def reset(self, worlds: int, rng: Rng) -> Any:
+        """World states [r, w, ...] at the start of an episode."""
+
+    @abstractmethod
+    def step(self, state: Any, action: Tensor, rng: Rng) -> tuple[Any, Tensor, Tensor]:
+        """After an action[r, w, ...]: (world state, reward[r, w, m] in the declared directions, done bool[r, w]).
+
+        A finished world may be stepped on: whatever it gives then is left out by the caller.
+        """
+
+    @abstractmethod
+    def observe(self, state: Any) -> Tensor:
+        """What a policy sees: [r, w, ...]."""
+
+    @abstractmethod
+    def act(self, x: Tensor, observation: Tensor) -> Tensor:
+        """What the policies x[r, n, d] do, each in e worlds: observation[r, n, e, ...] -> action[r, n, e, ...]."""
+
+    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
+        policies = x.flatten(1, -2) if x.ndim > 2 else x[None]
+        runs, n, e = *policies.shape[:2], self.episodes
+        rng = rng or Rng(range(runs), device=x.device, dtype=x.dtype)
+
+        def policy(observation: Tensor) -> Tensor:
+            return self.act(policies, observation.unflatten(1, (n, e))).flatten(1, 2)
+
+        value, steps = rollout(self, policy, n * e, rng)
+        value = value.unflatten(1, (n, e))
+        f_var = (value.var(2) / e).reshape(*x.shape[:-1], self.n_obj) if e > 1 else None
+        f = value.mean(2).reshape(*x.shape[:-1], self.n_obj)
+        cost = steps.unflatten(1, (n, e)).sum(2).reshape(x.shape[:-1])
+        return Evaluation(f, f.new_zeros(*x.shape[:-1], 0), torch.isnan(f).any(-1), f_var, cost)
+
+
+class TabularProblem(SequentialProblem):
+    """A sequential problem of finitely many states and actions, which `observe` and `step` number from 0.
+
+    Its policies are tables: column s of `space`, a `Choice` of `n_actions` options, is the action in state s. A
+    subclass with another policy space writes `act` and `encode` anew.
+    """
+
+    n_states: int
+    n_actions: int
+
+    def act(self, x: Tensor, observation: Tensor) -> Tensor:
+        return x.gather(-1, observation).long()
+
+    def encode(self, actions: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The policy that takes these actions: int64[..., n_states] -> x[..., d]."""
+        return actions.to(dtype)

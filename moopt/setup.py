@@ -1,0 +1,158 @@
+"""What a run needs to know before its first step: checks, defaults, and its description on disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from moopt import registry
+from moopt.algorithm import Algorithm, AskTell
+from moopt.budget import Budget, Evaluations
+from moopt.initial import Initial
+from moopt.population import Population
+from moopt.problem import Problem
+from moopt.space import Space
+
+if TYPE_CHECKING:
+    from moopt.run import Run
+
+EXPENSIVE_EVALUATIONS = 200  # up to here a model of the function pays for itself: reference Knowles 2006
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def check_problem(problem: Any) -> Problem:
+    """Raises TypeError or ValueError for a problem whose declaration does not hold together."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem: expected a name or a Problem, got {problem!r}")
+    if not isinstance(getattr(problem, "space", None), Space):
+        raise TypeError(f"{problem.name}.space: expected a Space or Box, got {getattr(problem, 'space', None)!r}")
+    if not isinstance(getattr(problem, "n_obj", None), int) or problem.n_obj < 1 or problem.n_con < 0:
+        raise ValueError(
+            f"{problem.name}: expected n_obj of at least 1 and n_con of at least 0, "
+            f"got {getattr(problem, 'n_obj', None)!r} and {problem.n_con!r}"
+        )
+    for what, labels, n in (
+        ("objective_names", problem.objective_labels, problem.n_obj),
+        ("constraint_names", problem.constraint_labels, problem.n_con),
+    ):
+        if len(labels) != n:
+            raise ValueError(f"{problem.name}.{what}: expected {n} names, got {labels}")
+    for what in ("ideal", "nadir", "reference_point"):
+        point = getattr(problem, what)
+        if point is not None and (point.shape != (problem.n_obj,) or not torch.isfinite(point).all()):
+            raise ValueError(f"{problem.name}.{what}: expected {problem.n_obj} finite numbers, got {point}")
+    return problem if problem.signs else problem  # reading the signs checks the directions
+
+
+def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
+    """Evaluations of the order that papers spend on such problems; raises ValueError where there is no custom."""
+    if algorithm is not None and not isinstance(algorithm, AskTell):
+        raise ValueError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
+    return Evaluations(25_000 if problem.vectorized else 100)
+
+
+def default_algorithm(problem: Problem, budget: Budget) -> str:
+    """A name of the catalogue: Bayesian where evaluations are few and slow, evolutionary elsewhere."""
+    few = budget.limits().get("evaluations", math.inf) <= EXPENSIVE_EVALUATIONS
+    return "qnehvi" if few and not problem.vectorized and 2 <= problem.n_obj <= 4 else "nsga2"
+
+
+def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None:
+    """Raises ValueError for a unit that neither the problem nor the algorithm spends: the run would never end."""
+    spends = {"generations", "seconds", problem.cost_unit}
+    if isinstance(algorithm, AskTell):
+        spends.add("evaluations")
+    for unit in budget.limits():
+        if unit not in spends:
+            known = ", ".join(sorted(unit for unit in spends if unit))
+            raise ValueError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
+
+
+def device_of(device: torch.device | str | None) -> torch.device:
+    """A device that is there. Raises ValueError otherwise."""
+    try:
+        found = torch.device(device or "cpu")
+    except RuntimeError:
+        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: expected a device that is there, got {device!r}, and this torch sees no GPU")
+    return found
+
+
+def dtype_of(dtype: torch.dtype | str | None) -> torch.dtype:
+    """float64 or float32. Raises ValueError otherwise."""
+    found = DTYPES.get(dtype or "float64") if isinstance(dtype, (str, type(None))) else dtype
+    if found not in DTYPES.values():
+        raise ValueError(f"dtype: expected float64 or float32, got {dtype!r}")
+    return found
+
+
+def described(thing: Any) -> dict[str, Any]:
+    """A description for disk, or why there is none."""
+    try:
+        return {"described": registry.describe(thing)}
+    except registry.Undescribable as error:
+        return {"undescribed": str(error)}
+
+
+def config(run: Run, executor: Any) -> dict[str, Any]:
+    """`config.json`: from which `resume` makes the same run."""
+    from moopt.result import versions
+
+    return {
+        "problem": {"name": run.problem.name, **described(run.problem)},
+        "algorithm": {"name": type(run.algorithm).__name__, **described(run.algorithm)},
+        "budget": registry.describe(run.budget),
+        "seed": run.seed,
+        "runs": run.n_runs,
+        "device": str(run.device),
+        "dtype": str(run.dtype).removeprefix("torch."),
+        "executor": executor if isinstance(executor, str) else None,
+        "by_trials": run.by_trials,
+        "initial": None if run.initial is None else _initial_json(run.initial),
+        "versions": versions(),
+    }
+
+
+def _initial_json(initial: Initial) -> dict[str, Any]:
+    known = initial.known
+    return {
+        "x": initial.x.tolist(), "values": [registry.describe(values) for values in initial.values],
+        "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
+    }  # fmt: skip
+
+
+def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
+    """The user's own points of an interrupted run."""
+    if saved is None:
+        return None
+    widths = (problem.n_var, problem.n_obj, problem.n_con)
+    x, f, g = (
+        torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
+        for rows, width in zip(saved["known"][:3], widths, strict=True)
+    )
+    known = Population(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
+    rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
+    return Initial(known, rest, [registry.rebuild(values) for values in saved["values"]])
+
+
+def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> Any:
+    """The problem or algorithm of an interrupted run: the given one, or the described one.
+
+    Raises ValueError where the description is not enough, or the given one is of another kind.
+    """
+    saved = content[key]
+    if given is not None:
+        name = given.name if key == "problem" else type(given).__name__
+        if name != saved["name"]:
+            raise ValueError(f"{folder}: expected the {key} {saved['name']} that the run has, got {name}")
+        return given
+    if "undescribed" in saved:
+        raise ValueError(
+            f"{folder}: expected {key}=... to resume with, because that of the run cannot be found by name "
+            f"({saved['undescribed']})"
+        )
+    return registry.rebuild(saved["described"])

@@ -1,0 +1,8 @@
+"""Keeps what a run must not lose: checkpoints, the journal of trials, and the run folder. No pickle on disk."""
+
+from moopt.storage.checkpoint import read_newest, write_checkpoint
+from moopt.storage.files import CheckpointError
+from moopt.storage.folder import RunFolder
+from moopt.storage.journal import Journal
+
+__all__ = ["CheckpointError", "Journal", "RunFolder", "read_newest", "write_checkpoint"]

@@ -1,0 +1,472 @@
+"""Where to evaluate next: log noisy expected hypervolume improvement, its optimisation, and what stands in for both.
+
+References:
+    Daulton, Balandat, Bakshy. Parallel Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume
+    Improvement. NeurIPS 2021 (qNEHVI, sequential greedy batches, pending points).
+    Ament, Daulton, Eriksson, Balandat, Bakshy. Unexpected Improvements to Expected Improvement for Bayesian
+    Optimization. NeurIPS 2023 (its logarithm).
+    Wan, Nguyen, Ha, Ru, Lu, Osborne. Think Global and Act Local: Bayesian Optimisation over High-Dimensional
+    Categorical and Mixed Search Spaces. ICML 2021, Sec. 3.3 (alternating discrete and continuous ascent).
+
+Differences from the papers: the probability that an evaluation works multiplies the acquisition exactly (it adds its
+logarithm), and with one objective noisy expected improvement takes the hypervolume's place.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt.surrogate.model import FailureModel, Surrogate, numerical_errors, reproducible, snap
+
+_log = logging.getLogger("moopt")
+
+# Two cube points closer than this in every column are the same point.
+_SAME = 1e-6
+# A column with more values than this is treated as continuous and rounded at the end.
+_MOST_LEVELS = 64
+# Spaces with at most this many points are searched completely (BoTorch's MAX_CHOICES_ENUMERATE).
+_MOST_ENUMERATED = 10_000
+# Most numbers in one intermediate tensor of an acquisition evaluation: 2^24 doubles are 128 MiB.
+_MOST_NUMBERS = 2**24
+# Least range of a front in BoTorch's rule for reference points.
+_LEAST_RANGE = 1e-7
+
+
+def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: Tensor | None = None) -> Tensor:
+    """A reference point one tenth of the front's range beyond its nadir (BoTorch's rule; Ishibuchi et al. 2011).
+
+    The front is the nondominated set of the feasible points, or of all points where none is feasible. A range of zero
+    is replaced by the objective's magnitude.
+
+    Args:
+        f: objectives ``[n, m]``, minimised; rows that are not finite are left out.
+        g: constraints ``[n, c]``, ``g <= 0`` feasible.
+        reference_point: ``[m]``; its entries are kept and only those that are NaN are inferred.
+
+    Returns:
+        ``[m]``, in the dtype of ``f``.
+
+    Raises:
+        ValueError: an entry must be inferred and no row of ``f`` is finite.
+    """
+    from botorch.utils.multi_objective.pareto import is_non_dominated
+
+    if f.ndim != 2:
+        raise ValueError(f"expected f[n, m], got shape {tuple(f.shape)}")
+    if reference_point is not None:
+        reference_point = torch.as_tensor(reference_point, dtype=f.dtype, device=f.device)
+        if reference_point.shape != f.shape[1:]:
+            raise ValueError(
+                f"expected reference_point[m] with m = {f.shape[1]}, got shape {tuple(reference_point.shape)}"
+            )
+        if not bool(reference_point.isnan().any()):
+            return reference_point
+    use = f.isfinite().all(dim=-1)
+    if not bool(use.any()):
+        raise ValueError("expected at least one finite row of f to infer a reference point from, got none")
+    feasible = use & (g <= 0).all(dim=-1) if g is not None else use
+    front = f[feasible if bool(feasible.any()) else use]
+    front = front[is_non_dominated(-front)]
+    nadir, span = front.amax(dim=0), front.amax(dim=0) - front.amin(dim=0)
+    span = torch.where(span > 0, span, nadir.abs().clamp_min(_LEAST_RANGE))
+    inferred = nadir + 0.1 * span
+    return inferred if reference_point is None else torch.where(reference_point.isnan(), inferred, reference_point)
+
+
+def suggest(
+    surrogate: Surrogate | None,
+    failure: FailureModel | None = None,
+    *,
+    baseline_x: Tensor,
+    pending_x: Tensor | None = None,
+    reference_point: Tensor | None = None,
+    n: int = 1,
+    seed: int = 0,
+    round_: Callable[[Tensor], Tensor] | None = None,
+    n_samples: int = 64,
+    n_raw: int = 512,
+    n_restarts: int = 8,
+) -> Tensor:
+    """The next ``n`` points to evaluate, chosen one after the other, each as if those before it were pending.
+
+    Log noisy expected (feasible) hypervolume improvement, plus the log probability that the evaluation works; before
+    anything feasible is known, the log probability of feasibility. No suggestion repeats an evaluated or pending point
+    while another point exists. Where the acquisition function or its optimiser breaks down numerically, the best of
+    the scored quasi-random points is taken, or the one farthest from all known points, and a warning says so.
+
+    Equal arguments give equal bits on the same machine; global random state is not touched. Not for use in threads.
+
+    Args:
+        surrogate: the model of objectives and constraints; ``None`` while every evaluation has failed.
+        failure: the model of failures; ``None`` while none has failed. With neither, points fill the space.
+        baseline_x: all evaluated points ``[k, d]`` in the unit cube, failed ones included; never suggested again.
+        pending_x: points ``[p, d]`` under evaluation.
+        reference_point: ``[m]``, minimised, in the objectives' units; what is missing or NaN is inferred.
+        n: number of points.
+        seed: any integer.
+        round_: maps points ``[..., d]`` of the cube to the nearest valid ones; by default all points are valid. It is
+            asked on a grid which columns hold few values: those are searched by steps, the others by gradients.
+        n_samples: quasi-Monte-Carlo samples of the acquisition function (a power of two).
+        n_raw: quasi-random points from which the optimiser starts.
+        n_restarts: how many of them it improves.
+
+    Returns:
+        ``[n, d]`` valid points of the unit cube, in the dtype and on the device of ``baseline_x``.
+
+    Raises:
+        ValueError: a shape does not fit, or ``n < 1``.
+    """
+    d = baseline_x.shape[-1]
+    if baseline_x.ndim != 2:
+        raise ValueError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
+    if pending_x is not None and (pending_x.ndim != 2 or pending_x.shape[-1] != d):
+        raise ValueError(f"expected pending_x[p, d] with d = {d}, got shape {tuple(pending_x.shape)}")
+    for model in (surrogate, failure):
+        if model is not None and model.x.shape[-1] != d:
+            raise ValueError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
+    if n < 1:
+        raise ValueError(f"expected n >= 1, got {n}")
+
+    sizes = dict((surrogate or failure).category_sizes) if surrogate or failure else {}
+
+    def settle(x: Tensor) -> Tensor:
+        return snap(x if round_ is None else round_(x), sizes)
+
+    evaluated = snap(baseline_x.detach().double(), sizes)
+    pending = evaluated[:0] if pending_x is None else snap(pending_x.detach().double(), sizes)
+    n_known = max([len(evaluated)] + [len(model.x) for model in (surrogate, failure) if model is not None])
+    with reproducible(seed, baseline_x.device, n_known), _python_kernel():
+        search = _Search(settle, _levels(settle, d, baseline_x.device), sizes, n_raw, n_restarts)
+        score = _score(surrogate, failure, pending, reference_point, n_samples)
+        around = evaluated if surrogate is None else _best(surrogate)
+        for _ in range(n):
+            chosen = search(score, around, torch.cat([evaluated, pending]))
+            pending = torch.cat([pending, chosen])
+            if score is not None:
+                score = score.with_pending(pending)
+    chosen = pending[len(pending) - n :]
+    return (chosen if round_ is None else round_(chosen).clamp(0, 1)).to(baseline_x.dtype)
+
+
+class _Score:
+    """Log acquisition value of single points: ``[b, 1, d] -> [b]``."""
+
+    def __init__(self, acquisition: Any, failure: FailureModel | None, numbers: int) -> None:
+        self.acquisition, self.failure = acquisition, failure
+        # how many points fit into one evaluation
+        self.chunk = max(1, _MOST_NUMBERS // numbers)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value: Tensor = self.acquisition(x)
+        return value if self.failure is None else value + self.failure.log_success(x).squeeze(-1)
+
+    def many(self, x: Tensor) -> Tensor:
+        """Values ``[k]`` of ``x[k, d]`` without gradients; what is not a number counts as minus infinity."""
+        with torch.no_grad():
+            value = torch.cat([self(part.unsqueeze(-2)) for part in x.split(self.chunk)])
+        return value.nan_to_num(nan=-math.inf, posinf=-math.inf)
+
+    def with_pending(self, pending: Tensor) -> _Score | None:
+        try:
+            self.acquisition.set_X_pending(pending)
+        except numerical_errors() as error:
+            _log.warning("suggest: the acquisition function took no further pending points (%s)", error)
+            return None
+        return self
+
+
+def _score(
+    surrogate: Surrogate | None,
+    failure: FailureModel | None,
+    pending: Tensor,
+    reference_point: Tensor | None,
+    n_samples: int,
+) -> _Score | None:
+    """The acquisition function that fits what is known; ``None`` where there is nothing to score with."""
+    from botorch.sampling import SobolQMCNormalSampler
+
+    sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=_new_seed())
+    x_pending = pending if len(pending) else None
+    try:
+        if surrogate is not None:
+            return _improvement(surrogate, failure, x_pending, reference_point, sampler)
+        if failure is not None:
+            from botorch.acquisition.logei import qLogProbabilityOfFeasibility
+
+            works = [lambda samples: samples[..., 0]]
+            acquisition = qLogProbabilityOfFeasibility(failure.model, works, sampler, X_pending=x_pending)
+            return _Score(acquisition, None, n_samples * (1 + len(pending)) + len(failure.x))
+    except numerical_errors() as error:
+        _log.warning("suggest: no acquisition function (%s: %s); filling space", type(error).__name__, error)
+    return None
+
+
+def _improvement(
+    surrogate: Surrogate,
+    failure: FailureModel | None,
+    pending: Tensor | None,
+    reference_point: Tensor | None,
+    sampler: Any,
+) -> _Score:
+    """Built on standardised outputs, so that tolerances of BoTorch mean the same at every scale of the objectives."""
+    from botorch.acquisition.logei import qLogNoisyExpectedImprovement, qLogProbabilityOfFeasibility
+    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+    from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
+    from botorch.acquisition.multi_objective.utils import get_default_partitioning_alpha
+    from botorch.acquisition.objective import GenericMCObjective
+
+    model, n_points = surrogate.model, len(surrogate.x)
+    m, c = surrogate.f.shape[-1], surrogate.g.shape[-1]
+    constraints = [_constraint(m + k, float(surrogate.mean[m + k] / surrogate.scale[m + k])) for k in range(c)]
+    n_pending = 0 if pending is None else len(pending)
+    n_samples = sampler.sample_shape.numel()
+    if not bool((surrogate.g <= 0).all(dim=-1).any()):
+        acquisition: Any = qLogProbabilityOfFeasibility(model, constraints, sampler, X_pending=pending)
+        return _Score(acquisition, failure, (m + c) * (1 + n_pending) * (n_samples + n_points + n_pending))
+
+    if m == 1:
+        acquisition = qLogNoisyExpectedImprovement(
+            model,
+            surrogate.x,
+            sampler,
+            GenericMCObjective(lambda samples, X=None: -samples[..., 0]),
+            X_pending=pending,
+            constraints=constraints or None,
+        )
+        n_cells, n_baseline = 1, n_points + n_pending
+    else:
+        reference = infer_reference_point(surrogate.f, surrogate.g, reference_point)
+        acquisition = qLogNoisyExpectedHypervolumeImprovement(
+            model,
+            -(reference - surrogate.mean[:m]) / surrogate.scale[:m],
+            surrogate.x,
+            sampler,
+            GenericMCMultiOutputObjective(lambda samples, X=None: -samples[..., :m]),
+            constraints=constraints or None,
+            X_pending=pending,
+            prune_baseline=True,
+            alpha=get_default_partitioning_alpha(m),
+        )
+        n_cells, n_baseline = acquisition.cell_lower_bounds.shape[-2], len(acquisition.X_baseline)
+    numbers = n_samples * n_cells * m + (m + c) * (n_baseline + 1) * (n_baseline + n_points + 1)
+    return _Score(acquisition, failure, numbers)
+
+
+def _constraint(output: int, offset: float) -> Callable[[Tensor], Tensor]:
+    return lambda samples: samples[..., output] + offset
+
+
+class _Search:
+    """Maximises a score over the valid points that are not yet known."""
+
+    def __init__(
+        self,
+        settle: Callable[[Tensor], Tensor],
+        levels: dict[int, Tensor],
+        category_sizes: dict[int, int],
+        n_raw: int,
+        n_restarts: int,
+    ) -> None:
+        self.settle, self.levels, self.category_sizes = settle, levels, category_sizes
+        self.n_raw, self.n_restarts = n_raw, n_restarts
+
+    def __call__(self, score: _Score | None, around: Tensor, known: Tensor) -> Tensor:
+        pool, complete = self.pool(around, known)
+        if not len(pool):
+            _log.warning("suggest: every point of the space is already evaluated or pending; repeating one")
+            pool, known = self.pool(around, known[:0])[0], known[:0]
+        if score is None:
+            return _farthest(pool, known)
+        try:
+            value = score.many(pool)
+        except numerical_errors() as error:
+            _log.warning("suggest: scoring failed (%s: %s); filling space", type(error).__name__, error)
+            return _farthest(pool, known)
+        if not complete:
+            try:
+                improved = self.settle(self.ascend(score, self.starts(pool, value), known))
+                improved = improved[_new(improved, known)]
+                if len(improved):
+                    pool, value = torch.cat([pool, improved]), torch.cat([value, score.many(improved)])
+            except numerical_errors() as error:
+                _log.warning(
+                    "suggest: optimiser failed (%s: %s); best of %d scored points", type(error).__name__, error, len(pool)
+                )
+        if not bool((value > -math.inf).any()):
+            _log.warning("suggest: no point has a finite score; filling space")
+            return _farthest(pool, known)
+        return pool[value.argmax()].unsqueeze(0)
+
+    def pool(self, around: Tensor, known: Tensor) -> tuple[Tensor, bool]:
+        """Valid unknown points ``[k, d]`` to choose from, and whether they are all there are."""
+        d, device = known.shape[-1], known.device
+        if len(self.levels) == d and math.prod(len(v) for v in self.levels.values()) <= _MOST_ENUMERATED:
+            points = torch.cartesian_prod(*[self.levels[j] for j in range(d)]).reshape(-1, d)
+            return self.unknown(points, known), True
+        sobol = torch.quasirandom.SobolEngine(d, scramble=True, seed=_new_seed())
+        points = sobol.draw(self.n_raw, dtype=torch.float64).to(device)
+        found = self.unknown(torch.cat([points, self.spray(around)]), known)
+        # Nearly exhausted spaces: look longer before saying that nothing is left.
+        for _ in range(64):
+            if len(found):
+                break
+            found = self.unknown(sobol.draw(self.n_raw, dtype=torch.float64).to(device), known)
+        return found, False
+
+    def spray(self, around: Tensor) -> Tensor:
+        """Perturbed copies ``[n_raw / 4, d]`` of the best known points: near and far, few columns where there are many."""
+        if not len(around):
+            return around
+        k, d = self.n_raw // 4, around.shape[-1]
+        start = around[torch.randint(len(around), (k,), device=around.device)]
+        # BoTorch's sample_around_best changes 20 columns on average
+        change = torch.rand_like(start) < min(1.0, 20 / d)
+        reach = torch.where(torch.arange(k, device=start.device) % 2 == 0, 0.1, 0.01).double().unsqueeze(-1)
+        moved = start + change * reach * torch.randn_like(start)
+        for column in self.category_sizes:
+            other = torch.rand(k, dtype=start.dtype, device=start.device) < 1 / len(self.category_sizes)
+            moved[:, column] = torch.where(other, torch.rand_like(start[:, column]), start[:, column])
+        return moved.clamp(0, 1)
+
+    def unknown(self, points: Tensor, known: Tensor) -> Tensor:
+        points = torch.unique(self.settle(points), dim=0)
+        return points[_new(points, known)]
+
+    def starts(self, pool: Tensor, value: Tensor) -> Tensor:
+        """The best point and others drawn with probability rising in their value."""
+        from botorch.optim.initializers import initialize_q_batch
+
+        pool, value = pool[value > -math.inf], value[value > -math.inf]
+        if len(pool) <= self.n_restarts:
+            return pool
+        starts, _ = initialize_q_batch(pool.unsqueeze(-2), value, self.n_restarts)
+        return starts.squeeze(-2)
+
+    def ascend(self, score: _Score, x: Tensor, known: Tensor) -> Tensor:
+        """Alternates gradient ascent in continuous columns with steps in the others: ``[s, d] -> [s, d]``."""
+        continuous = len(self.levels) < x.shape[-1]
+        for _ in range(4 if self.levels else 1):
+            before = x
+            if continuous:
+                x = self.climb(score, x)
+            if self.levels:
+                x = self.step(score, x, known)
+            if torch.equal(x[:, list(self.levels)], before[:, list(self.levels)]):
+                break
+        return x
+
+    def climb(self, score: _Score, x: Tensor) -> Tensor:
+        from botorch.generation.gen import gen_candidates_scipy
+
+        climbed = [
+            gen_candidates_scipy(
+                part.unsqueeze(-2),
+                score,
+                0.0,
+                1.0,
+                options={"maxiter": 50 if self.levels else 200},
+                fixed_features={column: part[:, column] for column in self.levels} or None,
+            )[0]
+            # gradients keep several intermediate tensors alive
+            for part in x.split(max(1, score.chunk // 8))
+        ]
+        return torch.cat(climbed).squeeze(-2).detach()
+
+    def step(self, score: _Score, x: Tensor, known: Tensor) -> Tensor:
+        """Moves each point to its best neighbour in one discrete column, while that is better."""
+        value = score.many(x)
+        for _ in range(4):
+            near = self.neighbours(x)
+            flat = self.settle(near.flatten(0, 1))
+            scored = torch.where(_new(flat, known), score.many(flat), -math.inf).reshape(near.shape[:2])
+            best, which = scored.max(dim=1)
+            better = best > value
+            if not bool(better.any()):
+                break
+            best_x = flat.reshape(near.shape)[torch.arange(len(x), device=x.device), which]
+            x, value = torch.where(better.unsqueeze(-1), best_x, x), torch.where(better, best, value)
+        return x
+
+    def neighbours(self, x: Tensor) -> Tensor:
+        """Points that differ in one discrete column: any category, the next value up or down: ``[s, d] -> [s, k, d]``."""
+        near = []
+        for column, values in self.levels.items():
+            if column in self.category_sizes:
+                options = values.expand(len(x), -1)
+            else:
+                index = (x[:, column : column + 1] - values).abs().argmin(dim=1, keepdim=True)
+                options = values[torch.cat([index - 1, index + 1], dim=1).clamp(0, len(values) - 1)]
+            moved = x.unsqueeze(1).repeat(1, options.shape[1], 1)
+            moved[:, :, column] = options
+            near.append(moved)
+        return torch.cat(near, dim=1)
+
+
+def _levels(settle: Callable[[Tensor], Tensor], d: int, device: torch.device) -> dict[int, Tensor]:
+    """Values of each column that holds few, seen by rounding a grid along it."""
+    grid = torch.linspace(0, 1, 16 * _MOST_LEVELS + 1, dtype=torch.float64, device=device)
+    points = torch.full((d, len(grid), d), 0.5, dtype=torch.float64, device=device)
+    columns = torch.arange(d, device=device)
+    points[columns, :, columns] = grid
+    rounded = settle(points)
+    levels = {}
+    for column in range(d):
+        values = torch.unique(rounded[column, :, column])
+        values = values[torch.cat([values.new_ones(1), values.diff()]) > _SAME]
+        if len(values) <= _MOST_LEVELS:
+            levels[column] = values
+    return levels
+
+
+def _best(surrogate: Surrogate) -> Tensor:
+    """The nondominated feasible points, or where there are none those with the least summed standardised violation."""
+    from botorch.utils.multi_objective.pareto import is_non_dominated
+
+    violation = (surrogate.g / surrogate.scale[surrogate.f.shape[-1] :]).clamp_min(0).sum(dim=-1)
+    least = violation <= violation.min()
+    x, f = surrogate.x[least], surrogate.f[least]
+    return x[is_non_dominated(-f)]
+
+
+def _new(x: Tensor, known: Tensor) -> Tensor:
+    """Which of ``x[k, d]`` are not among ``known[j, d]``: bool ``[k]``."""
+    if not len(known):
+        return torch.ones(len(x), dtype=torch.bool, device=x.device)
+    return torch.cdist(x, known, p=math.inf).amin(dim=-1) > _SAME
+
+
+def _farthest(pool: Tensor, known: Tensor) -> Tensor:
+    if not len(known):
+        return pool[:1]
+    return pool[torch.cdist(pool, known).amin(dim=-1).argmax()].unsqueeze(0)
+
+
+def _new_seed() -> int:
+    return int(torch.randint(2**31 - 1, ()))
+
+
+@contextmanager
+def _python_kernel() -> Iterator[None]:
+    """Keeps BoTorch's optional C++ kernel of log EHVI out.
+
+    It is compiled when first used (measured: 34 s on two cores), saves little where batches are one point (0 to 20 %
+    measured), and whether a compiler is present would decide the bits of a suggestion. BoTorch 0.18 has no public
+    switch; were these two names to change, this would do nothing.
+    """
+    from botorch.acquisition.multi_objective import logei
+
+    saved = {name: getattr(logei, name) for name in ("_C", "_load_attempted") if hasattr(logei, name)}
+    if saved:
+        logei._C, logei._load_attempted = None, True
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            setattr(logei, name, value)

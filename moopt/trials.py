@@ -1,0 +1,262 @@
+"""Expensive evaluations one by one: what was asked, what came back, and in which order.
+
+The journal gets every trial before it is submitted and every result before the algorithm hears of it. Replaying
+its events in order therefore leads to the same algorithm, whatever moment the process was killed at.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import tree
+from moopt.algorithm import AskTell
+from moopt.executors import Outcome
+from moopt.group import Group
+from moopt.interrupts import Interrupts
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.storage.journal import Journal
+
+_log = logging.getLogger("moopt")
+
+
+@dataclass
+class Trial:
+    """One evaluation. `values`: the user's named values; `x`: the same in search coordinates.
+
+    `f` (minimised) and `g` are set when it finished, `error` when it failed. In a loop of your own, call `finish`
+    or `fail` and hand it to `Run.tell`.
+    """
+
+    id: int
+    run: int
+    x: list[float]
+    values: dict[str, Any]
+    f: list[float] | None = None
+    g: list[float] | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    _problem: Problem | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def status(self) -> str:
+        """"asked", "finished" or "failed"."""
+        return "failed" if self.error is not None else "asked" if self.f is None else "finished"
+
+    def finish(
+        self,
+        objectives: Mapping[str, float] | Sequence[float],
+        constraints: Mapping[str, float] | Sequence[float] = (),
+    ) -> None:
+        """Sets the outcome, in the user's sign, by name or in order. Values that are not finite make it failed.
+
+        Raises ValueError for missing or superfluous values.
+        """
+        problem = self._problem
+        if problem is None:
+            raise ValueError("expected a trial that Run.ask gave")
+        parts: list[Tensor] = []
+        for what, given, labels in (
+            ("objectives", objectives, problem.objective_labels),
+            ("constraints", constraints, problem.constraint_labels),
+        ):
+            if isinstance(given, Mapping) and set(given) == set(labels):
+                given = [given[label] for label in labels]
+            if isinstance(given, Mapping) or len(given) != len(labels):
+                raise ValueError(f"{what}: expected values for {labels}, got {given!r}")
+            parts.append(torch.tensor([float(value) for value in given], dtype=torch.float64))
+        f, g = parts[0] * torch.tensor(problem.signs), problem.slack(parts[1])
+        if not torch.isfinite(f).all() or torch.isnan(g).any():
+            self.fail(f"expected finite objectives and no NaN constraint, got {objectives!r} {constraints!r}")
+        else:
+            self.f, self.g = f.tolist(), g.tolist()
+
+    def fail(self, error: str) -> None:
+        """Marks the evaluation as failed, with a text that is kept."""
+        self.error = error
+
+    def settle(self, outcome: Outcome) -> None:
+        """Takes what an executor made of it."""
+        self.seconds, self.attempts, self.error = outcome.seconds, outcome.attempts, outcome.error
+        if outcome.error is None:
+            self.f, self.g = outcome.value  # type: ignore[misc]
+
+    def outcome(self) -> dict[str, Any]:
+        """What the journal keeps of a finished trial."""
+        return {
+            "id": self.id, "f": self.f, "g": self.g, "error": self.error,
+            "seconds": self.seconds, "attempts": self.attempts,
+        }  # fmt: skip
+
+
+@dataclass
+class Batch:
+    """Points asked together: x[r, k, d] and their tag; `first`: the id of the first of its r * k trials."""
+
+    x: Tensor
+    tag: Any
+    first: int
+    told: Tensor  # bool[k], for algorithms that hear any part
+
+    @property
+    def size(self) -> int:
+        """Number of trials."""
+        return self.x.shape[0] * self.x.shape[1]
+
+
+class Ledger:
+    """The trials of all groups; the only place that changes them.
+
+    `events`: number of journal events that the groups' states already contain.
+    """
+
+    def __init__(
+        self, problem: Problem, algorithm: AskTell, journal: Journal | None, interrupts: Interrupts
+    ) -> None:
+        self.problem, self.algorithm, self.journal, self.interrupts = problem, algorithm, journal, interrupts
+        self.trials: list[Trial] = []
+        self.batches: list[list[Batch]] = []  # open ones of each group
+        self.events = 0
+
+    def open_trials(self, group: int) -> list[Trial]:
+        """Trials of a group that are asked and not told."""
+        return [trial for batch in self.batches[group] for trial in self._of(batch) if not self._is_told(batch, trial)]
+
+    def _of(self, batch: Batch) -> list[Trial]:
+        return self.trials[batch.first : batch.first + batch.size]
+
+    def _is_told(self, batch: Batch, trial: Trial) -> bool:
+        return bool(batch.told[(trial.id - batch.first) % batch.x.shape[1]])
+
+    def pending_x(self, group: int) -> Tensor | None:
+        """Points of a single run that are asked and not told, [1, p, d]."""
+        parts = [batch.x[:, ~batch.told] for batch in self.batches[group]]
+        return torch.cat(parts, 1) if parts else None
+
+    def give(self, index: int, group: Group, x: Tensor, values: list[dict[str, Any]]) -> list[Trial]:
+        """Trials for points x[r, k, d] that the user brought along as `values`, the same k for every run."""
+        batch = Batch(x, None, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
+        return self._open(batch, [dict(v) for _ in group.runs for v in values], {"group": index, "given": True}, group)
+
+    def ask(self, index: int, group: Group, n: int | None, limit: int | None) -> list[Trial]:
+        """New trials of a group: about `n` of them, at most `limit` a run."""
+        asked = {"group": index, "n": n, "limit": limit}
+        pending = self.pending_x(index) if self.algorithm.told == "any" else None
+        x, tag, state = self.algorithm.ask(self.problem, group.state, group.next_rng(), n, pending)
+        if limit is not None and limit < x.shape[1]:
+            x, tag = x[:, :limit], tree.map_tensors(lambda leaf: leaf[:, :limit], tag)
+        batch = Batch(x, tag, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
+        values = self.problem.space.decode(x.flatten(0, 1))
+        with self.interrupts.whole():
+            new = self._open(batch, values, asked, group)
+            group.commit(state)
+        return new
+
+    def _open(
+        self, batch: Batch, values: list[dict[str, Any]], event: dict[str, Any], group: Group
+    ) -> list[Trial]:
+        rows = batch.x.flatten(0, 1).detach().cpu().double().tolist()
+        runs = group.runs.repeat_interleave(batch.x.shape[1]).tolist()
+        new = [
+            Trial(len(self.trials) + i, run, row, named, _problem=self.problem)
+            for i, (run, row, named) in enumerate(zip(runs, rows, values, strict=True))
+        ]
+        self._record({**event, "trials": [[trial.id, trial.run, trial.x] for trial in new]})
+        self.trials += new
+        self.batches[event["group"]].append(batch)
+        return new
+
+    def unheard(self) -> list[dict[str, Any]]:
+        """Journal events that the groups' states do not contain yet."""
+        return self.journal.events[self.events :] if self.journal else []
+
+    def _record(self, event: dict[str, Any]) -> None:
+        if self.journal is not None and len(self.journal.events) == self.events:
+            self.journal.append(event)
+        self.events += 1
+
+    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[Population]:
+        """Takes note of finished trials of one group and tells the algorithm what it wants to hear.
+
+        Returns what was told, [r, k, ...] each. Must run whole (`Interrupts.whole`).
+        """
+        self._record({"group": index, "finished": True, "trials": [trial.outcome() for trial in finished]})
+        told: list[Population] = []
+        for batch in self.batches[index]:
+            k = batch.x.shape[1]
+            if self.algorithm.told == "any":
+                here = [t for t in finished if batch.first <= t.id < batch.first + batch.size]
+                columns = torch.tensor([(t.id - batch.first) % k for t in here], dtype=torch.int64)
+            else:
+                done = all(trial.status != "asked" for trial in self._of(batch))
+                columns = torch.arange(k) if done else torch.empty(0, dtype=torch.int64)
+            if len(columns):
+                told.append(self._tell(group, batch, columns))
+                batch.told[columns] = True
+        self.batches[index] = [batch for batch in self.batches[index] if not batch.told.all()]
+        return told
+
+    def _tell(self, group: Group, batch: Batch, columns: Tensor) -> Population:
+        r, k = batch.x.shape[:2]
+        trials = [self.trials[batch.first + run * k + j] for run in range(r) for j in columns.tolist()]
+        evaluation = self._evaluation(trials, (r, len(columns)), batch.x)
+        rows = columns.to(batch.x.device)
+        x, tag = batch.x[:, rows], tree.map_tensors(lambda leaf: leaf[:, rows], batch.tag)
+        group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, tag, evaluation))
+        return Population.of(self.problem, x, evaluation)
+
+    def _evaluation(self, trials: Sequence[Trial], shape: tuple[int, int], like: Tensor) -> Evaluation:
+        nothing = [torch.nan] * self.problem.n_obj, [torch.nan] * self.problem.n_con
+        pairs = [(t.f, t.g) if t.error is None and t.f is not None and t.g is not None else nothing for t in trials]
+        f = torch.tensor([f for f, _ in pairs], dtype=like.dtype, device=like.device)
+        g = torch.tensor([g for _, g in pairs], dtype=like.dtype, device=like.device)
+        failed = torch.tensor([t.error is not None for t in trials], device=like.device)
+        return Evaluation(
+            f.reshape(*shape, self.problem.n_obj), g.reshape(*shape, self.problem.n_con), failed.reshape(shape)
+        )
+
+    def saved(self) -> Any:
+        """A plain tree of what the journal does not hold, for a checkpoint."""
+        batches = [
+            [{"x": b.x, "tag": b.tag, "first": b.first, "told": b.told} for b in group]
+            for group in self.batches
+        ]
+        return tree.plain({"events": self.events, "batches": batches})
+
+    def restore(self, saved: Any) -> None:
+        """Takes back `saved` together with the trials of the journal's events up to it."""
+        self.events = saved["events"]
+        self.batches = [[Batch(**batch) for batch in group] for group in saved["batches"]]
+        for event in self.journal.events[: self.events] if self.journal else []:
+            self._recall(event)
+
+    def _recall(self, event: dict[str, Any]) -> None:
+        if "finished" in event:
+            for outcome in event["trials"]:
+                vars(self.trials[outcome["id"]]).update(outcome)
+        else:
+            rows = torch.tensor([x for _, _, x in event["trials"]], dtype=torch.float64)
+            for (number, run, x), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
+                self.trials.append(Trial(number, run, x, values, _problem=self.problem))
+
+    def replay(self, event: dict[str, Any], group: Group) -> list[Population]:
+        """Repeats one journal event after the checkpoint; returns what the algorithm was told."""
+        if "finished" in event:
+            self._recall(event)
+            return self.finish(event["group"], group, [self.trials[o["id"]] for o in event["trials"]])
+        new = self.ask(event["group"], group, event["n"], event["limit"])
+        if [trial.x for trial in new] != [x for _, _, x in event["trials"]]:
+            _log.warning("the algorithm suggests other points than before the interruption: keeping those of the journal")
+            batch = self.batches[event["group"]][-1]
+            rows = torch.tensor([x for _, _, x in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
+            batch.x = rows.reshape(batch.x.shape)
+            for trial, values, (_, _, x) in zip(new, self.problem.space.decode(rows), event["trials"], strict=True):
+                trial.x, trial.values = x, values
+        return []

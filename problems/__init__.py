@@ -1,0 +1,51 @@
+"""The problem catalogue: name -> "module:Class", loaded on first use.
+
+`moopt.problems.ZDT1` is the class behind "zdt1"; nothing is imported before it is asked for.
+"""
+
+import importlib
+from typing import Any
+
+CATALOGUE: dict[str, str] = {
+    "dtlz1": "moopt.problems.dtlz:DTLZ1",
+    "dtlz2": "moopt.problems.dtlz:DTLZ2",
+    "dtlz3": "moopt.problems.dtlz:DTLZ3",
+    "dtlz4": "moopt.problems.dtlz:DTLZ4",
+    "dtlz5": "moopt.problems.dtlz:DTLZ5",
+    "dtlz6": "moopt.problems.dtlz:DTLZ6",
+    "dtlz7": "moopt.problems.dtlz:DTLZ7",
+    "exactalignment": "moopt.problems.alignment:ExactAlignment",
+    "re21": "moopt.problems.re:RE21",
+    "re22": "moopt.problems.re:RE22",
+    "re23": "moopt.problems.re:RE23",
+    "re24": "moopt.problems.re:RE24",
+    "re25": "moopt.problems.re:RE25",
+    "re31": "moopt.problems.re:RE31",
+    "re32": "moopt.problems.re:RE32",
+    "re33": "moopt.problems.re:RE33",
+    "re34": "moopt.problems.re:RE34",
+    "re35": "moopt.problems.re:RE35",
+    "re36": "moopt.problems.re:RE36",
+    "re37": "moopt.problems.re:RE37",
+    "re41": "moopt.problems.re:RE41",
+    "re42": "moopt.problems.re:RE42",
+    "re61": "moopt.problems.re:RE61",
+    "re91": "moopt.problems.re:RE91",
+    "zdt1": "moopt.problems.zdt:ZDT1",
+    "zdt2": "moopt.problems.zdt:ZDT2",
+    "zdt3": "moopt.problems.zdt:ZDT3",
+    "zdt4": "moopt.problems.zdt:ZDT4",
+    "zdt6": "moopt.problems.zdt:ZDT6",
+}
+
+
+def __getattr__(name: str) -> Any:
+    for target in CATALOGUE.values():
+        module, _, attribute = target.partition(":")
+        if attribute == name:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(target.partition(":")[2] for target in CATALOGUE.values())})

@@ -1,0 +1,74 @@
+"""Mathematics that several suites share: shapes of fronts, distance functions, a power whose bits hold in any batch."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+
+def power(x: Tensor, exponent: float) -> Tensor:
+    """x^exponent for x >= 0 and exponent > 0, elementwise; NaN for x < 0, derivative 0 at x = 0.
+
+    `torch.pow` rounds the last few elements of a tensor on the CPU differently from the others, for exponents other
+    than 1/2, 1, 2 and 3, so a point's objectives would depend on its place in the batch. `exp` and `log` do not.
+    """
+    zero = x == 0
+    return torch.where(zero, 0.0, torch.exp(exponent * torch.log(torch.where(zero, 1.0, x))))
+
+
+def sphere_distance(tail: Tensor) -> Tensor:
+    """Sum of (x - 1/2)^2, least at 1/2: tail[..., k] -> [..., 1] (Deb et al. 2005, g of DTLZ2)."""
+    return ((tail - 0.5) ** 2).sum(-1, keepdim=True)
+
+
+def rastrigin_distance(tail: Tensor) -> Tensor:
+    """Many local minima, the global one at 1/2: tail[..., k] -> [..., 1] (Deb et al. 2005, g of DTLZ1)."""
+    z = tail - 0.5
+    return 100.0 * (tail.shape[-1] + (z**2 - torch.cos(20.0 * math.pi * z)).sum(-1, keepdim=True))
+
+
+def linear_shape(position: Tensor) -> Tensor:
+    """Points of the unit simplex, sum 1: position[..., m-1] in [0, 1] -> [..., m] (Deb et al. 2005, DTLZ1)."""
+    return _products(position, 1.0 - position)
+
+
+def spherical_shape(angle: Tensor) -> Tensor:
+    """Points of the unit sphere: angle[..., m-1] in [0, pi/2] -> [..., m] (Deb et al. 2005, DTLZ2)."""
+    return _products(torch.cos(angle), torch.sin(angle))
+
+
+def _products(kept: Tensor, last: Tensor) -> Tensor:
+    """f_1 = kept_1 ... kept_{m-1}; f_i = kept_1 ... kept_{m-i} last_{m-i+1}; f_m = last_1."""
+    one = torch.ones_like(kept[..., :1])
+    products = torch.cat((one, kept.cumprod(-1)), -1).flip(-1)
+    return products * torch.cat((one, last.flip(-1)), -1)
+
+
+def simplex_lattice(n: int, m: int) -> Tensor:
+    """At most `n` points (at least m) on the unit simplex, float64[n', m].
+
+    The lattice with the most divisions H that fits (Das and Dennis 1998); where H < m it has no inner points, so a
+    second one, shrunk to half its size about the centre, is added if it fits (Deb and Jain 2014, section IV-B).
+    """
+    divisions = 1
+    while math.comb(divisions + m, m - 1) <= n:
+        divisions += 1
+    points = _lattice(divisions, m)
+    if divisions < m:
+        inner = 0
+        while len(points) + math.comb(inner + m, m - 1) <= n:
+            inner += 1
+        if inner:
+            points = torch.cat((points, 0.5 * _lattice(inner, m) + 0.5 / m))
+    return points
+
+
+def _lattice(divisions: int, m: int) -> Tensor:
+    """All points of the simplex with coordinates 0/H, 1/H ... H/H: the gaps between m - 1 bars among H stars."""
+    bars = torch.tensor(list(combinations(range(divisions + m - 1), m - 1))).reshape(-1, m - 1)
+    ends = torch.full((len(bars), 1), -1), torch.full((len(bars), 1), divisions + m - 1)
+    edges = torch.cat((ends[0], bars, ends[1]), -1)
+    return (edges.diff(dim=-1) - 1).double() / divisions
