@@ -1,5 +1,7 @@
 """The algorithm catalogue: name -> "module:Class", loaded on first use."""
 
 CATALOGUE: dict[str, str] = {
+    "nsga2": "moopt.algorithms.nsga2:NSGA2",
+    "random": "moopt.algorithms.random:RandomSearch",
     "policygradient": "moopt.algorithms.policygradient:PolicyGradient",
 }

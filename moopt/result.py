@@ -120,7 +120,7 @@ class Result:
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
-        return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).iloc[0])
+        return self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0]  # type: ignore[return-value]
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of the front: scatter for two and three objectives, parallel coordinates above."""

@@ -34,6 +34,8 @@ def check_problem(problem: Any) -> Problem:
             f"{problem.name}: expected n_obj of at least 1 and n_con of at least 0, "
             f"got {getattr(problem, 'n_obj', None)!r} and {problem.n_con!r}"
         )
+    if problem.n_var != problem.space.n_var:
+        raise ValueError(f"{problem.name}: expected n_var of its space, {problem.space.n_var}, got {problem.n_var}")
     for what, labels, n in (
         ("objective_names", problem.objective_labels, problem.n_obj),
         ("constraint_names", problem.constraint_labels, problem.n_con),

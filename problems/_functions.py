@@ -1,4 +1,6 @@
-"""Mathematics that several suites share: shapes of fronts, distance functions, a power whose bits hold in any batch."""
+"""Mathematics that several suites share: shapes of fronts, distance functions, a power whose bits hold in any
+batch.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from torch import Tensor
 def power(x: Tensor, exponent: float) -> Tensor:
     """x^exponent for x >= 0 and exponent > 0, elementwise; NaN for x < 0, derivative 0 at x = 0.
 
-    `torch.pow` rounds the last few elements of a tensor on the CPU differently from the others, for exponents other
-    than 1/2, 1, 2 and 3, so a point's objectives would depend on its place in the batch. `exp` and `log` do not.
+    `torch.pow` rounds the last few elements of a tensor on the CPU differently from the others, for exponents
+    other than 1/2, 1, 2 and 3, so a point's objectives would depend on its place in the batch. `exp` and
+    `log` do not.
     """
     zero = x == 0
     return torch.where(zero, 0.0, torch.exp(exponent * torch.log(torch.where(zero, 1.0, x))))
@@ -31,7 +34,8 @@ def rastrigin_distance(tail: Tensor) -> Tensor:
 
 
 def linear_shape(position: Tensor) -> Tensor:
-    """Points of the unit simplex, sum 1: position[..., m-1] in [0, 1] -> [..., m] (Deb et al. 2005, DTLZ1)."""
+    """Points of the unit simplex, sum 1: position[..., m-1] in [0, 1] -> [..., m] (Deb et al. 2005, DTLZ1).
+    """
     return _products(position, 1.0 - position)
 
 
@@ -50,8 +54,9 @@ def _products(kept: Tensor, last: Tensor) -> Tensor:
 def simplex_lattice(n: int, m: int) -> Tensor:
     """At most `n` points (at least m) on the unit simplex, float64[n', m].
 
-    The lattice with the most divisions H that fits (Das and Dennis 1998); where H < m it has no inner points, so a
-    second one, shrunk to half its size about the centre, is added if it fits (Deb and Jain 2014, section IV-B).
+    The lattice with the most divisions H that fits (Das and Dennis 1998); where H < m it has no inner points,
+    so a second one, shrunk to half its size about the centre, is added if it fits (Deb and Jain 2014, section
+    IV-B).
     """
     divisions = 1
     while math.comb(divisions + m, m - 1) <= n:
@@ -67,7 +72,8 @@ def simplex_lattice(n: int, m: int) -> Tensor:
 
 
 def _lattice(divisions: int, m: int) -> Tensor:
-    """All points of the simplex with coordinates 0/H, 1/H ... H/H: the gaps between m - 1 bars among H stars."""
+    """All points of the simplex with coordinates 0/H, 1/H ... H/H: the gaps between m - 1 bars among H stars.
+    """
     bars = torch.tensor(list(combinations(range(divisions + m - 1), m - 1))).reshape(-1, m - 1)
     ends = torch.full((len(bars), 1), -1), torch.full((len(bars), 1), divisions + m - 1)
     edges = torch.cat((ends[0], bars, ends[1]), -1)

@@ -7,8 +7,8 @@ The optimum of E[sum_i w_i r_i] - beta KL(pi || reference) is the tilted referen
     pi ~ reference exp(sum_i w_i r_i / beta)
 
 (R. Rafailov et al. 2023, "Direct Preference Optimization", arXiv 2305.18290, equation 4). For rewards
-like these that is again a first-order Markov model, though one that changes with the place, so the policy space
-holds it.
+like these that is again a first-order Markov model, though one that changes with the place, so the policy
+space holds it.
 
 Weighted sums reach the whole front: over all distributions of completions E[r_i] is linear and KL convex, so
 what can be attained, together with everything worse, is a convex set, and its optima for any weights are in

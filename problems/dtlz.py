@@ -1,13 +1,14 @@
 """DTLZ1-7: any number of objectives on fronts of known shape.
 
 K. Deb, L. Thiele, M. Laumanns, E. Zitzler (2005), "Scalable test problems for evolutionary multiobjective
-optimization", in Evolutionary Multiobjective Optimization, Springer, 105-145. The first m - 1 variables say where on
-the front a point lies, the other k how far from it; all lie in [0, 1]. k = 5 (DTLZ1), 10 (DTLZ2-6) and 20 (DTLZ7) are
-the paper's.
+optimization", in Evolutionary Multiobjective Optimization, Springer, 105-145. The first m - 1 variables say
+where on the front a point lies, the other k how far from it; all lie in [0, 1]. k = 5 (DTLZ1), 10 (DTLZ2-6)
+and 20 (DTLZ7) are the paper's.
 
-`pareto_front`: with more than three objectives the points of DTLZ5 and DTLZ6 with g = 0 are only a part of the front
-(Huband, Hingston, Barone and While 2006, "A review of multiobjective test problems and a scalable test problem
-toolkit", section V-B): points off that curve are not dominated by it. As everywhere, that curve is given.
+With more than three objectives the points of DTLZ5 and DTLZ6 with g = 0 are only a part of the front (Huband,
+Hingston, Barone and While 2006, "A review of multiobjective test problems and a scalable test problem
+toolkit"): points off that curve are not dominated by it. `pareto_front` and `nadir` are those of the curve,
+as usual.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from moopt.space import Box
 
 @dataclass(frozen=True, kw_only=True)
 class _DTLZ(Problem):
-    """Options: `n_obj` objectives; `n_var` variables, by default n_obj - 1 + k. Raises ValueError for n_var < n_obj."""
+    """Options: `n_obj` objectives; `n_var` variables, by default n_obj - 1 + k. Raises ValueError for n_var <
+    n_obj.
+    """
 
     n_obj: int = 3
     n_var: int = None  # type: ignore[assignment]
@@ -51,7 +54,7 @@ class _DTLZ(Problem):
         object.__setattr__(self, "n_var", n_var)
 
     @cached_property
-    def space(self) -> Box:
+    def space(self) -> Box:  # type: ignore[override]
         return Box(0.0, 1.0, self.n_var)
 
     @property
@@ -92,7 +95,7 @@ class _Sphere(_DTLZ):
 
     def pareto_front(self, n: int) -> Tensor:
         lattice = self._lattice(n)
-        return lattice / lattice.norm(dim=-1, keepdim=True)
+        return lattice / torch.sqrt((lattice**2).sum(-1, keepdim=True))
 
 
 class DTLZ2(_Sphere):
@@ -155,8 +158,9 @@ class DTLZ6(_Curve):
         return self._bent(position, power(tail, 0.1).sum(-1, keepdim=True))
 
 
-# On [0, 1] the function t (1 + sin 3 pi t) of DTLZ7 sets new records up to its first maximum, then again from where it
-# passes that value to its second maximum. Front coordinates lie there: anywhere else a smaller f_i serves f_m better.
+# On [0, 1] the function t (1 + sin 3 pi t) of DTLZ7 sets new records up to its first maximum, then again from
+# where it passes that value to its second maximum. Front coordinates lie there: anywhere else a smaller f_i
+# serves f_m better.
 _RECORDS = ((0.0, 0.25141183608891712), (0.63162653070006120, 0.85940085664472392))
 
 
@@ -175,11 +179,12 @@ class DTLZ7(_DTLZ):
         return torch.cat((position, (1.0 + g) * self.n_obj - share.sum(-1, keepdim=True)), -1)
 
     def _corner(self, value: float) -> Tensor:
-        return self._cut(torch.full((self.n_obj - 1,), value, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+        position = torch.full((self.n_obj - 1,), value, dtype=torch.float64)
+        return self._cut(position, position.new_ones(1))
 
     @property
     def ideal(self) -> Tensor:
-        return torch.cat((torch.zeros(self.n_obj - 1, dtype=torch.float64), self._corner(_RECORDS[1][1])[-1:]))
+        return torch.cat((self._corner(0.0)[:-1], self._corner(_RECORDS[1][1])[-1:]))
 
     @property
     def nadir(self) -> Tensor:
@@ -188,7 +193,7 @@ class DTLZ7(_DTLZ):
     def pareto_front(self, n: int) -> Tensor:
         (start, stop), (restart, end) = _RECORDS
         gap = restart - stop
-        even = SobolEngine(self.n_obj - 1).draw(max(_checks.whole("n", n) - 1, 1), dtype=torch.float64)
+        even = SobolEngine(self.n_obj - 1).draw(_checks.whole("n", n, low=2) - 1, dtype=torch.float64)  # type: ignore[no-untyped-call]
         along = torch.cat((even, torch.ones_like(even[:1]))) * (end - gap)
         position = torch.where(along > stop, along + gap, along).clamp(max=end)
-        return self._cut(position, torch.ones(len(position), 1, dtype=torch.float64))
+        return self._cut(position, position.new_ones(len(position), 1))

@@ -1,29 +1,30 @@
 """RE: sixteen engineering design problems.
 
-R. Tanabe, H. Ishibuchi (2020), "An easy-to-use real-world multi-objective optimization problem suite", Applied Soft
-Computing 89, 106078; formulas (S.1) to (S.175) of its supplement (29 May 2021). RE2-4-1 is RE21 and so on: objectives,
-then a running number. Constraints of the original problems are summed into the last objective, as max(-g, 0) of each
-g >= 0; that one is called "violation".
+R. Tanabe, H. Ishibuchi (2020), "An easy-to-use real-world multi-objective optimization problem suite",
+Applied Soft Computing 89, 106078; formulas (S.1) to (S.175) of its supplement (29 May 2021). RE2-4-1 is RE21
+and so on: objectives, then a running number. Constraints of the original problems are summed into the last
+objective, as max(-g, 0) of each g >= 0; that one is called "violation".
 
-`ideal` and `nadir` are the published ones. The ideal point of RE42 and both points of RE91 were found by searches and
-can be undercut; published nadir points are not always the front's own, which reaches beyond them in RE33, RE37, RE42
-and RE61 and stops at f_2 = 49 in RE36.
+`ideal` and `nadir` are the published ones. No ideal point is undercut by more than 1e-7 of the distance to
+the nadir. The nadir points are not always the front's own: the published fronts reach beyond them in RE33,
+RE35, RE37, RE41, RE42, RE61 and RE91, and end before them in RE32 and RE36 (f_2 = 49, by enumeration).
 
-Variables are in the supplement's order and units. Integers are searched as such (the original code rounds reals).
-RE22's bar area and RE25's wire diameter come from ordered lists and are searched as the number in the list, from 0:
-neighbours in the list are neighbours in the design.
+Variables are in the supplement's order and units. Integers are searched as such (the original code rounds
+reals). RE22's bar area and RE25's wire diameter come from ordered lists and are searched as the number in the
+list, from 0: neighbours in the list are neighbours in the design.
 
 Sources disagree; where they do, what gives the published fronts stands here:
-- RE21, RE25: the published front, nadir and E, G are those corrected in 2020. The nadir points of the two are kept
-  under the name "bug_nadir_point" in the authors' repository, the superseded ones under "nadir_point".
+- RE21, RE25: E, G, ideal and nadir are those corrected in 2020. The authors' repository keeps the corrected
+  nadir points as "bug_nadir_point" and the superseded ones, (2086, 0.0034) for RE21, as "nadir_point"; jMetal
+  has the corrected.
 - RE22: the list's "3, 10" is a misprint of 3.10.
 - RE24: the beam height goes from 0.5 as in the code and the published front, not from 4.
-- RE25: the coil's diameter ends at 3 and wires are at least 0.092 thick, not 30 and 0.009. The sixth constraint asks
-  for at most 1.25 inches of deflection under load; (S.24) and Sandgren's original ask for at least 1.25. The fifth
-  (S.23) is identically 0 by (S.28) and left out.
+- RE25: the coil's diameter ends at 3 and wires are at least 0.092 thick, not 30 and 0.009. The sixth
+  constraint asks for at most 1.25 inches of deflection under load; (S.24) and Sandgren's original ask for at
+  least 1.25. The fifth (S.23) is identically 0 by (S.28) and left out.
 - RE42: sea days are 5000 / 24 times the speed (S.129), not divided by it; deadweight is limited to 500,000.
-- RE91: the door beam weighs 1.75 x5, not 1.78 (S.156), and objectives are loads divided by their limits 1, 0.32, 0.32,
-  0.32, 32, 4, 9.9, 15.7, cut at 0, not violations (S.157 to S.164).
+- RE91: the door beam weighs 1.75 x5, not 1.78 (S.156), and objectives are loads divided by their limits 1,
+  0.32, 0.32, 0.32, 32, 4, 9.9, 15.7, cut at 0, not violations (S.157 to S.164).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class _RE(Problem):
     _nadir: ClassVar[tuple[float, ...]]
 
     @cached_property
-    def space(self) -> Space:
+    def space(self) -> Space:  # type: ignore[override]
         return Space(self.variables)
 
     @property
@@ -81,7 +82,9 @@ def _listed(values: tuple[float, ...], number: Tensor) -> Tensor:
 
 
 class RE21(_RE):
-    """Four bar truss (Cheng and Li 1999): volume [cm^3] and displacement of the joint [cm]; bar areas in cm^2."""
+    """Four bar truss (Cheng and Li 1999): volume [cm^3] and displacement of the joint [cm]; bar areas in
+    cm^2.
+    """
 
     n_obj = 2
     objective_names = ("volume", "displacement")
@@ -106,17 +109,19 @@ class RE21(_RE):
 
 # Areas of the reinforcement of RE22 in square inches.
 _BAR_AREAS = (
-    0.2, 0.31, 0.4, 0.44, 0.6, 0.62, 0.79, 0.8, 0.88, 0.93, 1.0, 1.2, 1.24, 1.32, 1.4, 1.55, 1.58, 1.6, 1.76, 1.8,
-    1.86, 2.0, 2.17, 2.2, 2.37, 2.4, 2.48, 2.6, 2.64, 2.79, 2.8, 3.0, 3.08, 3.1, 3.16, 3.41, 3.52, 3.6, 3.72, 3.95,
-    3.96, 4.0, 4.03, 4.2, 4.34, 4.4, 4.65, 4.74, 4.8, 4.84, 5.0, 5.28, 5.4, 5.53, 5.72, 6.0, 6.16, 6.32, 6.6, 7.11,
-    7.2, 7.8, 7.9, 8.0, 8.4, 8.69, 9.0, 9.48, 10.27, 11.0, 11.06, 11.85, 12.0, 13.0, 14.0, 15.0,
+    0.2, 0.31, 0.4, 0.44, 0.6, 0.62, 0.79, 0.8, 0.88, 0.93, 1.0, 1.2, 1.24, 1.32, 1.4, 1.55, 1.58, 1.6,
+    1.76, 1.8, 1.86, 2.0, 2.17, 2.2, 2.37, 2.4, 2.48, 2.6, 2.64, 2.79, 2.8, 3.0, 3.08, 3.1, 3.16, 3.41,
+    3.52, 3.6, 3.72, 3.95, 3.96, 4.0, 4.03, 4.2, 4.34, 4.4, 4.65, 4.74, 4.8, 4.84, 5.0, 5.28, 5.4, 5.53,
+    5.72, 6.0, 6.16, 6.32, 6.6, 7.11, 7.2, 7.8, 7.9, 8.0, 8.4, 8.69, 9.0, 9.48, 10.27, 11.0, 11.06, 11.85,
+    12.0, 13.0, 14.0, 15.0,
 )
 
 
 class RE22(_RE):
     """Reinforced concrete beam (Amir and Hasegawa 1989): cost and violation; inches.
 
-    `bar` is the number in the list of reinforcement areas. A width of 0 has no finite violation: the point fails.
+    `bar` is the number in the list of reinforcement areas. A width of 0 has no finite violation: the point
+    fails.
     """
 
     n_obj = 2
@@ -177,19 +182,25 @@ class RE24(_RE):
         shear_stress = 1800.0 / height
         deflection = 56.2e4 / (modulus * flange * height**2)
         buckling_stress = modulus * flange**2 / 100.0
-        loads = (bending_stress / 700.0, shear_stress / 450.0, deflection / 1.5, bending_stress / buckling_stress)
+        loads = (
+            bending_stress / 700.0,
+            shear_stress / 450.0,
+            deflection / 1.5,
+            bending_stress / buckling_stress,
+        )
         return torch.stack((flange + 120.0 * height, _violation(*(1.0 - load for load in loads))), -1)
 
 
 # Diameters of the wire of RE25 in inches, from the thinnest that the original code's bound 0.09 reaches.
 _WIRE_DIAMETERS = (
-    0.092, 0.105, 0.12, 0.135, 0.148, 0.162, 0.177, 0.192, 0.207, 0.225, 0.244, 0.263, 0.283, 0.307, 0.331, 0.362,
-    0.394, 0.4375, 0.5,
+    0.092, 0.105, 0.12, 0.135, 0.148, 0.162, 0.177, 0.192, 0.207, 0.225, 0.244, 0.263, 0.283, 0.307,
+    0.331, 0.362, 0.394, 0.4375, 0.5,
 )
 
 
 class RE25(_RE):
-    """Coil compression spring (Lampinen and Zelinka 1999): volume of the wire and violation; inches and pounds.
+    """Coil compression spring (Lampinen and Zelinka 1999): volume of the wire and violation; inches and
+    pounds.
 
     `wire` is the number in the list of wire diameters.
     """
@@ -210,7 +221,7 @@ class RE25(_RE):
         coils, wire = coils.round(), _listed(_WIRE_DIAMETERS, wire)
         greatest_force, preload = 1000.0, 300.0
         ratio = diameter / wire
-        curvature = (4.0 * ratio - 1.0) / (4.0 * ratio - 4.0) + 0.615 / ratio  # Wahl's correction of the stress
+        curvature = (4.0 * ratio - 1.0) / (4.0 * ratio - 4.0) + 0.615 / ratio  # Wahl's factor of the stress
         stiffness = 11.5e6 * wire * wire**3 / (8.0 * coils * diameter**3)
         solid_length = 1.05 * (coils + 2.0) * wire
         violation = _violation(
@@ -224,7 +235,9 @@ class RE25(_RE):
 
 
 class RE31(_RE):
-    """Two bar truss (Coello Coello and Pulido 2005): volume, stress and violation; bar areas and joint height."""
+    """Two bar truss (Coello Coello and Pulido 2005): volume, stress and violation; bar areas and joint
+    height.
+    """
 
     n_obj = 3
     objective_names = ("volume", "stress", "violation")
@@ -305,11 +318,14 @@ class RE33(_RE):
             1.0 - 2.22e-3 * force * reach / squares,
             2.66e-2 * force * surfaces * reach - 900.0,
         )
-        return torch.stack((4.9e-5 * squares * (surfaces - 1.0), 9.82e6 / (force * surfaces * reach), violation), -1)
+        mass, time = 4.9e-5 * squares * (surfaces - 1.0), 9.82e6 / (force * surfaces * reach)
+        return torch.stack((mass, time, violation), -1)
 
 
 class RE34(_RE):
-    """Vehicle crashworthiness (Liao et al. 2008): mass, acceleration and toe-board intrusion; thicknesses in mm."""
+    """Vehicle crashworthiness (Liao et al. 2008): mass, acceleration and toe-board intrusion; thicknesses in
+    mm.
+    """
 
     n_obj = 3
     objective_names = ("mass", "acceleration", "intrusion")
@@ -384,7 +400,9 @@ class RE35(_RE):
 
 
 class RE36(_RE):
-    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear and violation; teeth."""
+    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear and violation;
+    teeth.
+    """
 
     n_obj = 3
     objective_names = ("error", "size", "violation")
@@ -402,8 +420,8 @@ class RE36(_RE):
 
 
 class RE37(_RE):
-    """Rocket injector (Goel et al. 2007): scaled temperature of the face, distance from the inlet where combustion is
-    complete, temperature of the post tip.
+    """Rocket injector (Goel et al. 2007): scaled temperature of the face, distance from the inlet where
+    combustion is complete, temperature of the post tip.
 
     Scaled hydrogen flow angle, hydrogen area, oxygen area and post tip thickness.
     """
@@ -504,7 +522,8 @@ class RE41(_RE):
 
 
 class RE42(_RE):
-    """Conceptual ship (Parsons and Scott 2004): transport cost, light ship weight, negative annual cargo, violation.
+    """Conceptual ship (Parsons and Scott 2004): transport cost, light ship weight, negative annual cargo,
+    violation.
 
     Metres, tonnes, knots.
     """
@@ -563,8 +582,8 @@ class RE42(_RE):
 
 
 class RE61(_RE):
-    """Water resources (Ray, Tai and Seow 2001): costs of drainage, storage and treatment, expected flood damage,
-    expected loss by floods, violation.
+    """Water resources (Ray, Tai and Seow 2001): costs of drainage, storage and treatment, expected flood
+    damage, expected loss by floods, violation.
     """
 
     n_obj = 6
@@ -597,12 +616,13 @@ class RE61(_RE):
 
 @dataclass(frozen=True, kw_only=True)
 class RE91(_RE):
-    """Car cab (Deb and Jain 2014): weight, and eight loads of a side impact as shares of their limits, at least 0.
+    """Car cab (Deb and Jain 2014): weight, and eight loads of a side impact as shares of their limits, at
+    least 0.
 
-    The pillar's and the floor's material, the barrier's height and where it hits vary about their means. With `noise`
-    they are drawn anew for every point, as published, and the problem is stochastic; without it (the default) they
-    stay at their means. The published ideal and nadir are those of noisy searches; noise-free points of the front lie
-    between them.
+    The pillar's and the floor's material, the barrier's height and where it hits vary about their means. With
+    `noise` they are drawn anew for every point, as published, and the problem is stochastic; without it (the
+    default) they stay at their means. The published ideal and nadir come from noisy searches: without noise
+    the ideal is attained in the weight only, and the nadir of `upper_viscous`, 112, is far away.
     """
 
     noise: bool = False
@@ -618,8 +638,8 @@ class RE91(_RE):
         0.660886967497,
     )
     _nadir = (
-        39.6023250742, 1.00188125422, 112.487885728, 0.79017024474, 1.42304666576, 1.08576907833, 1.1215181762,
-        0.993535488298, 1.01068662645,
+        39.6023250742, 1.00188125422, 112.487885728, 0.79017024474, 1.42304666576, 1.08576907833,
+        1.1215181762, 0.993535488298, 1.01068662645,
     )
 
     def __post_init__(self) -> None:
@@ -643,8 +663,9 @@ class RE91(_RE):
         weight = 1.98 + 4.9 * x1 + 6.67 * x2 + 6.98 * x3 + 4.01 * x4 + 1.75 * x5 + 1e-5 * x6 + 2.73 * x7
         abdomen = 1.16 - 0.3717 * x2 * x4 - 0.484 * x3 * floor + height * (0.01343 * x6 - 0.00931 * x2)
         upper_viscous = (
-            0.261 - 0.0159 * x1 * x2 - 0.188 * x1 * pillar - 0.019 * x2 * x7 + 0.0144 * x3 * x5 + 0.08045 * x6 * floor
-            + height * (0.87570001 * x5 + 0.00001575 * place) + 0.00139 * pillar * place
+            0.261 - x1 * (0.0159 * x2 + 0.188 * pillar) - 0.019 * x2 * x7 + 0.0144 * x3 * x5
+            + 0.08045 * x6 * floor + height * (0.87570001 * x5 + 0.00001575 * place)
+            + 0.00139 * pillar * place
         )
         middle_viscous = (
             0.214 - x1 * (0.131 * pillar + 0.0704 * floor) + x2 * (0.03099 * x6 - 0.018 * x7 - 0.018 * x2)

@@ -1,8 +1,8 @@
 """ZDT1-4 and ZDT6: two objectives, f_1 along the front and a distance g from it.
 
-E. Zitzler, K. Deb, L. Thiele (2000), "Comparison of multiobjective evolutionary algorithms: empirical results",
-Evolutionary Computation 8(2), 173-195, definition 4 (T1-T4, T6). The front is where g = 1, with all variables but the
-first at 0. ZDT5 is defined on bit strings and is not here.
+E. Zitzler, K. Deb, L. Thiele (2000), "Comparison of multiobjective evolutionary algorithms: empirical
+results", Evolutionary Computation 8(2), 173-195, definition 4 (T1-T4, T6). The front is where g = 1, with all
+variables but the first at 0. ZDT5 is defined on bit strings and is not here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _ZDT(Problem):
         object.__setattr__(self, "n_var", _checks.whole("n_var", self.n_var, low=2))
 
     @cached_property
-    def space(self) -> Box:
+    def space(self) -> Box:  # type: ignore[override]
         return Box(0.0, 1.0, self.n_var)
 
     @property
@@ -92,8 +92,8 @@ class ZDT2(_ZDT):
         return _concave(*_even(n))
 
 
-# The front of ZDT3 in f_1: from where 1 - sqrt(f_1) - f_1 sin(10 pi f_1) falls below its last minimum to its next
-# minimum. All starts but the first are excluded: the minimum before is as good there.
+# The front of ZDT3 in f_1: from where 1 - sqrt(f_1) - f_1 sin(10 pi f_1) falls below its last minimum to its
+# next minimum. All starts but the first are excluded: the minimum before is as good there.
 _SEGMENTS = (
     (0.0, 0.083001534926911633),
     (0.18222872802939978, 0.25776236338783022),
@@ -131,7 +131,7 @@ class ZDT4(_ZDT):
     n_var: int = 10
 
     @cached_property
-    def space(self) -> Box:
+    def space(self) -> Box:  # type: ignore[override]
         return Box([0.0] + [-5.0] * (self.n_var - 1), [1.0] + [5.0] * (self.n_var - 1))
 
     def _evaluate(self, x: Tensor) -> Tensor:
@@ -144,7 +144,8 @@ class ZDT4(_ZDT):
 
 
 # Least f_1 of ZDT6: 1 - exp(-4 x) sin^6(6 pi x) at tan(6 pi x) = 9 pi.
-_ZDT6_START = 1.0 - math.exp(-2.0 * math.atan(9.0 * math.pi) / (3.0 * math.pi)) * (1.0 + (9.0 * math.pi) ** -2) ** -3
+_SLOPE = 9.0 * math.pi
+_ZDT6_START = 1.0 - math.exp(-6.0 * math.atan(_SLOPE) / _SLOPE) * (1.0 + _SLOPE**-2) ** -3
 
 
 @dataclass(frozen=True, kw_only=True)

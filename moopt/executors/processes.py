@@ -12,6 +12,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import re
 import runpy
 import signal
 import sys
@@ -36,6 +37,9 @@ _TICK = 0.1  # s, how soon a supervising thread notices `close`, or a death that
 _START_LIMIT = 300.0  # s for a worker to come up; loading torch from a cold network disk can take minutes
 _GRACE = 2.0  # s for an idle worker to leave by itself
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+# The names of modules in a pickle: opcode SHORT_BINUNICODE, its length, the name, and either a dot or MEMOIZE.
+_NAMES_TORCH = re.compile(rb"\x8c.(?:torch|moopt)[.\x94]", re.DOTALL)
 
 # To start a process touches state of the whole interpreter; and multiprocessing then polls all its children,
 # while two polls of one child at a time can lose its exit code.
@@ -171,7 +175,7 @@ class _Recipe:
         limits = {name: str(threads) for name in _THREAD_VARIABLES if name not in os.environ}
         environment = {**os.environ, **limits}
         if start_method == "forkserver":
-            _start_fork_server(limits, preload=["torch"] if b"torch" in data or b"moopt" in data else [])
+            _start_fork_server(limits, preload=["torch"] if _NAMES_TORCH.search(data) else [])
         return _Recipe(
             data, timeout, start_method, environment, threads if "OMP_NUM_THREADS" in limits else None
         )

@@ -91,8 +91,8 @@ def suggest(
     seed: int = 0,
     round_: Callable[[Tensor], Tensor] | None = None,
     n_samples: int = 64,
-    n_raw: int = 512,
-    n_restarts: int = 8,
+    n_raw: int = 256,
+    n_restarts: int = 4,
 ) -> Tensor:
     """The next ``n`` points to evaluate, chosen one after the other, each as if those before it were pending.
 

@@ -1,7 +1,7 @@
 """Numba versions, for the CPU, of the torch references `dominance.rank` and `crowding.crowding`.
 
-Imported by `dispatch` on first use. All compiled functions stand in this one file because Numba's cache notices
-a change of the file that holds a function, not of the files that it calls.
+Imported by `dispatch` on first use. All compiled functions stand in this one file because Numba's cache
+notices a change of the file that holds a function, not of the files that it calls.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -36,8 +36,8 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
-    """`dominance.rank` in O(n log n) for one or two objectives and by a tree of each front above (Gustavsson and
-    Syberfeldt 2018, ENS-NDT: about n log^2 n on three objectives, O(m n^2) at worst)."""
+    """`dominance.rank` in O(n log n) for one or two objectives and by a tree of each front above (Gustavsson
+    and Syberfeldt 2018, ENS-NDT: about n log^2 n on three objectives, O(m n^2) at worst)."""
     points = _batch_of_rows(f, 2)
     excess = np.zeros(points.shape[:2]) if violation is None else _batch_of_rows(violation, 1)
     out = np.empty(points.shape[:2], np.int64)
@@ -55,15 +55,17 @@ def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
 
 
 def _batch_of_rows(t: Tensor, row_dims: int) -> Floats:
-    """`t` as a contiguous array with one batch axis before its last `row_dims` axes; widening keeps the order."""
+    """`t` as a contiguous array with one batch axis before its last `row_dims` axes; widening keeps the
+    order."""
     t = t.detach().to(torch.float64).contiguous()
     return t.view(t.shape[: t.ndim - row_dims].numel(), *t.shape[t.ndim - row_dims :]).numpy()
 
 
 @njit
 def _sort(f: Floats, rows: Ints, start: int, stop: int) -> Ints:
-    """`rows` in the lexicographic order of columns start .. stop - 1 of f; equal rows keep their order. (A merge sort
-    that carries the first column along; `np.argsort` inside Numba takes many seconds to compile.)"""
+    """`rows` in the lexicographic order of columns start .. stop - 1 of f; equal rows keep their order. (A
+    merge sort that carries the first column along; `np.argsort` inside Numba takes many seconds to
+    compile.)"""
     n = len(rows)
     order, merged = rows.copy(), np.empty(n, np.int64)
     key, merged_key = np.empty(n), np.empty(n)
@@ -178,7 +180,9 @@ def _make_leaf(node: Any, place: int) -> None:
 
 
 @njit
-def _dominated(p: Floats, i: int, root: int, nodes: Any, after: Ints, split: Floats, axis: Ints, stack: Ints) -> bool:
+def _dominated(
+    p: Floats, i: int, root: int, nodes: Any, after: Ints, split: Floats, axis: Ints, stack: Ints
+) -> bool:
     """Whether a point of the tree is <= p[i] in every objective but the first, by which all are sorted."""
     m = p.shape[1]
     last = p[i, m - 1]
@@ -234,7 +238,9 @@ def _add(leaf: Any, point: int, last_objective: float, after: Ints) -> None:
 
 
 @njit
-def _insert(p: Floats, i: int, root: int, nodes: Any, used: int, after: Ints, split: Floats, axis: Ints) -> int:
+def _insert(
+    p: Floats, i: int, root: int, nodes: Any, used: int, after: Ints, split: Floats, axis: Ints
+) -> int:
     """Puts p[i] into the tree and divides its leaf when that is full; returns the number of nodes in use."""
     last = p.shape[1] - 1
     at = root
@@ -259,17 +265,21 @@ def _insert(p: Floats, i: int, root: int, nodes: Any, used: int, after: Ints, sp
 
 @njit
 def _trees(p: Floats, n_keep: int) -> Ints:
-    """Ranks of lexsorted points with three or more objectives: binary search over the fronts for the first that does
-    not dominate the point. Once fronts 0 .. limit hold n_keep points, later fronts only ever read "limit + 1"."""
+    """Ranks of lexsorted points with three or more objectives: binary search over the fronts for the first
+    that does not dominate the point. Once fronts 0 .. limit hold n_keep points, later fronts only ever read
+    "limit + 1"."""
     n, m = p.shape
     depth = 0
     while (BUCKET << depth) < n:
         depth += 1
-    axis = np.empty((1 << depth) - 1, np.int64)  # the first objective sorts and the last bounds: split by the others
+    axis = np.empty(
+        (1 << depth) - 1, np.int64
+    )  # the first objective sorts and the last bounds: split by the others
     for s in range(len(axis)):
         axis[s] = 1 if s == 0 or axis[(s - 1) // 2] == m - 2 else axis[(s - 1) // 2] + 1
     split = _split_values(p, axis)
-    # A root per front and at most two nodes per division; at each level a point takes part in one of BUCKET divisions.
+    # A root per front and at most two nodes per division; at each level a point takes part in one of BUCKET
+    # divisions.
     nodes = np.empty(n + 2 * (n // BUCKET + 1) * depth, NODE)
     used = 0
     roots = np.empty(n, np.int64)

@@ -1,0 +1,20 @@
+"""Compares solutions: dominance, diversity, scalarising, tournaments, truncation. All objectives are
+minimised."""
+
+from moopt.selection.diversity import crowding_distance
+from moopt.selection.dominance import nondominated_mask, nondominated_rank
+from moopt.selection.scalarising import pbi, tchebycheff, weighted_sum
+from moopt.selection.tournament import tournament
+from moopt.selection.truncation import best, thin
+
+__all__ = [
+    "best",
+    "crowding_distance",
+    "nondominated_mask",
+    "nondominated_rank",
+    "pbi",
+    "tchebycheff",
+    "thin",
+    "tournament",
+    "weighted_sum",
+]

@@ -1,0 +1,32 @@
+"""The public door of selection and indicators: what a caller hands in becomes a floating-point tensor of
+points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def as_tensor(name: str, value: Any) -> Tensor:
+    """A tensor as it is, anything else (array, list, data frame) as a copy; numbers that are not floats as
+    float64."""
+    if not isinstance(value, Tensor):
+        try:
+            array = np.asarray(value)
+            value = torch.tensor(array if array.dtype.kind == "f" else array.astype(np.float64))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from error
+    if value.is_complex():
+        raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
+    return value if value.is_floating_point() else value.double()
+
+
+def as_points(name: str, value: Any) -> Tensor:
+    """Points [..., n, m] with m >= 1."""
+    points = as_tensor(name, value)
+    if points.ndim < 2 or points.shape[-1] == 0:
+        raise ValueError(f"{name}: expected points of shape [..., n, m], got {list(points.shape)}")
+    return points

@@ -1,0 +1,60 @@
+"""Selection of survivors."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moopt.kernels.dominance import lexsort
+from moopt.selection._points import as_points
+from moopt.selection.diversity import crowding_distance
+
+
+def best(n_keep: int, *keys: Tensor) -> Tensor:
+    """Indices of the `n_keep` best, best first: int64[..., n_keep].
+
+    Keys are [..., n] each, smaller is better, compared one after the other; what is equal in all keeps its
+    order. NaN comes last. Raises ValueError if the keys' shapes differ or hold fewer than `n_keep`.
+    """
+    if not keys or any(key.shape != keys[0].shape for key in keys):
+        raise ValueError(
+            f"keys: expected one or more of equal shape, got {[list(key.shape) for key in keys]}"
+        )
+    n = keys[0].shape[-1]
+    if not 0 <= n_keep <= n:
+        raise ValueError(f"n_keep: expected a number from 0 to {n}, got {n_keep}")
+    if keys[0].device.type == "cpu":
+        order = torch.from_numpy(np.lexsort([key.detach().numpy() for key in reversed(keys)], axis=-1))
+    else:
+        order = lexsort(list(keys))
+    return order[..., :n_keep]
+
+
+def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
+    """Which points a set of at most `capacity` keeps: bool[..., n], a part of `valid`.
+
+    Args:
+        f: objectives [..., n, m].
+        valid: which of the points exist, bool[..., n].
+        capacity: the number of points that may stay, at least 0.
+
+    In each round half of what is too many goes, the most crowded first (later rows among equals), and
+    crowding distances are computed anew: as many rounds as the surplus has binary digits, in place of one for
+    every removed point. Where `capacity` allows, the extreme points of each objective stay. Raises ValueError
+    for shapes that do not fit.
+    """
+    f = as_points("f", f)
+    if valid.shape != f.shape[:-1] or valid.dtype != torch.bool:
+        raise ValueError(f"valid: expected bool {list(f.shape[:-1])}, got {valid.dtype} {list(valid.shape)}")
+    if capacity < 0:
+        raise ValueError(f"capacity: expected a number from 0, got {capacity}")
+    n = f.shape[-2]
+    position = torch.arange(n, device=f.device).expand(valid.shape)
+    for _ in range(max(0, n - capacity).bit_length()):
+        crowding = crowding_distance(f.masked_fill(~valid[..., None], torch.nan))
+        order = best(n, ~valid, -crowding)
+        count = valid.sum(-1, keepdim=True)
+        stay = count - (count - capacity + 1).clamp_min(0) // 2
+        valid = torch.zeros_like(valid).scatter(-1, order, position < stay)
+    return valid
