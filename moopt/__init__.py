@@ -12,12 +12,12 @@ from moopt.registry import algorithm, problem
 from moopt.result import Result, Status
 from moopt.run import Run, minimize, resume
 from moopt.sequential import SequentialProblem
-from moopt.space import Box, Choice, Flag, Integer, Permutation, Real, Space
+from moopt.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
 from moopt.trials import Trial
 
 __all__ = [
     "Algorithm", "AskTell", "Box", "Budget", "Choice", "EnvSteps", "Evaluation", "Evaluations", "Flag",
-    "FunctionProblem", "Generations", "GenerativeProblem", "Integer", "Monitor", "Permutation", "Population",
+    "FunctionProblem", "Generations", "GenerativeProblem", "Integer", "Kind", "Monitor", "Permutation", "Population",
     "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot", "Space",
     "Stalled", "Status", "Tokens", "Trial", "algorithm", "indicators", "minimize", "problem", "resume", "selection",
 ]  # fmt: skip

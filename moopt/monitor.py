@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from moopt.algorithm import Algorithm
+from moopt.budget import Budget
 from moopt.population import Population
 from moopt.problem import Problem
 
@@ -42,6 +43,16 @@ class Snapshot:
     def algorithm(self) -> Algorithm:
         """How it is searched."""
         return self._run.algorithm
+
+    @property
+    def budget(self) -> Budget:
+        """When each run ends."""
+        return self._run.budget
+
+    @property
+    def n_runs(self) -> int:
+        """Number of independent runs of the whole search, in this step or not."""
+        return self._run.n_runs
 
     @property
     def step(self) -> int:
@@ -123,6 +134,9 @@ class Monitor:
 
     def on_end(self, result: Result) -> None:
         """After the last step."""
+
+    def close(self) -> None:
+        """Last of all, also after an error: lets go of files, terminals, connections."""
 
     def state(self) -> Any:
         """A tree of what must survive a resume (tensors and scalars)."""

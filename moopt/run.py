@@ -94,6 +94,7 @@ class Run:
         self.groups: list[Group] = []
         self.active: list[bool] = []
         self.ledger: Ledger | None = None
+        self._started = False
         self._given_out: set[int] = set()
         self._seconds, self._since = 0.0, 0.0
         self._checkpoint, self._checkpointed, self._checkpoint_cost = 0, 0.0, 0.0
@@ -101,6 +102,37 @@ class Run:
         if out is not None:
             self.folder = RunFolder(out, new=True)
             write_json(self.folder.path / "config.json", setup.config(self, executor))
+
+    @classmethod
+    def reopen(
+        cls,
+        folder: str | Path,
+        *,
+        problem: Problem | None = None,
+        algorithm: Algorithm | None = None,
+        budget: Budget | int | None = None,
+        monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
+        progress: bool | None = None,
+        executor: Executor | str | None = None,
+    ) -> Run:
+        """The run in a folder, where it was left; takes and raises what `resume` does."""
+        path = Path(folder)
+        held = RunFolder(path, new=False)
+        try:
+            content = read_json(path / "config.json")
+            found = setup.from_config(content, "problem", problem, path)
+            run = cls(
+                found, setup.from_config(content, "algorithm", algorithm, path),
+                registry.rebuild(content["budget"]) if budget is None else budget,
+                initial=setup.initial_from_json(found, content["initial"]), seed=content["seed"],
+                runs=content["runs"], monitors=monitors, progress=progress, device=content["device"],
+                dtype=content["dtype"], executor=executor or content["executor"],
+            )  # fmt: skip
+        except BaseException:
+            held.close()
+            raise
+        run.folder, run.by_trials = held, content["by_trials"]
+        return run
 
     # what monitors, messages and results read
 
@@ -150,21 +182,27 @@ class Run:
                 else:
                     self._drive_trials(self.ledger)
             except KeyboardInterrupt:
+                if not self._started:  # still reading what an earlier process left
+                    self.close()
+                    raise
                 self.status = Status.INTERRUPTED
             except BaseException:
                 self._write_checkpoint()
+                self.close()
                 raise
             finally:
                 self.executor.close()
-        result = self.result()
-        for watching in self.monitors:
-            watching.on_end(result)
-        self.close()
+            try:
+                result = self.result()
+                for watching in self.monitors:
+                    watching.on_end(result)
+            finally:
+                self.close()
         return result
 
     def _start(self) -> None:
         """Opens the groups and brings them to where an earlier process left them."""
-        if self.groups:
+        if self._started:
             return
         self._since = time.perf_counter()
         separate = not self.algorithm.batched_runs
@@ -184,6 +222,7 @@ class Run:
                 group = self.groups[event["group"]]
                 for told in self.ledger.replay(event, group):
                     self._account(group, told, evaluations(told))
+        self._started = True
         for watching in self.monitors:
             watching.on_start(Snapshot(self, self.groups[0]))
 
@@ -370,7 +409,9 @@ class Run:
         return result
 
     def close(self) -> None:
-        """Lets go of the folder."""
+        """Lets go of the folder and of what monitors hold."""
+        for watching in self.monitors:
+            watching.close()
         if self.ledger is not None and self.ledger.journal is not None:
             self.ledger.journal.close()
         if self.folder is not None:
@@ -381,7 +422,7 @@ class Run:
         return self.folder is not None and self.seconds - self._checkpointed > wait
 
     def _write_checkpoint(self) -> None:
-        if self.folder is None or not self.groups:
+        if self.folder is None or not self._started:
             return
         began = time.perf_counter()
         content = {
@@ -469,20 +510,7 @@ def resume(
     Raises FileNotFoundError where there is no run, CheckpointError for files that are damaged, foreign, or newer,
     ValueError for a problem or algorithm that is missing or of another kind.
     """
-    path = Path(folder)
-    held = RunFolder(path, new=False)
-    try:
-        content = read_json(path / "config.json")
-        found = setup.from_config(content, "problem", problem, path)
-        run = Run(
-            found, setup.from_config(content, "algorithm", algorithm, path),
-            registry.rebuild(content["budget"]) if budget is None else budget,
-            initial=setup.initial_from_json(found, content["initial"]), seed=content["seed"], runs=content["runs"],
-            monitors=monitors, progress=progress, device=content["device"], dtype=content["dtype"],
-            executor=executor or content["executor"],
-        )  # fmt: skip
-    except BaseException:
-        held.close()
-        raise
-    run.folder, run.by_trials = held, content["by_trials"]
-    return run.run()
+    return Run.reopen(
+        folder, problem=problem, algorithm=algorithm, budget=budget, monitors=monitors, progress=progress,
+        executor=executor,
+    ).run()  # fmt: skip

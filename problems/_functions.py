@@ -1,14 +1,13 @@
-"""Mathematics that several suites share: shapes of fronts, distance functions, a power whose bits hold in any
-batch.
-"""
+"""Mathematics that several suites share: powers, distance functions, shapes of fronts."""
 
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import torch
 from torch import Tensor
+
+from moopt.operators.directions import das_dennis, layered_directions
 
 
 def power(x: Tensor, exponent: float) -> Tensor:
@@ -34,8 +33,7 @@ def rastrigin_distance(tail: Tensor) -> Tensor:
 
 
 def linear_shape(position: Tensor) -> Tensor:
-    """Points of the unit simplex, sum 1: position[..., m-1] in [0, 1] -> [..., m] (Deb et al. 2005, DTLZ1).
-    """
+    """Points of the unit simplex: position[..., m-1] in [0, 1] -> [..., m] (Deb et al. 2005, DTLZ1)."""
     return _products(position, 1.0 - position)
 
 
@@ -52,29 +50,20 @@ def _products(kept: Tensor, last: Tensor) -> Tensor:
 
 
 def simplex_lattice(n: int, m: int) -> Tensor:
-    """At most `n` points (at least m) on the unit simplex, float64[n', m].
+    """At most `n` points (at least m) on the unit simplex, float64[n', m], to lay over a front.
 
-    The lattice with the most divisions H that fits (Das and Dennis 1998); where H < m it has no inner points,
-    so a second one, shrunk to half its size about the centre, is added if it fits (Deb and Jain 2014, section
-    IV-B).
+    The lattice with the most divisions that fits; with fewer than m divisions it has no inner points, so a
+    second one, halfway to the centre, is added if it fits. Sizes are those of PlatEMO's `UniformPoint`, with
+    which many published distances to fronts were measured.
     """
-    divisions = 1
+    outer = max(1, _divisions(n, m))
+    inner = _divisions(n - math.comb(outer + m - 1, m - 1), m) if outer < m else 0
+    return layered_directions(m, outer, inner) if inner else das_dennis(m, outer)
+
+
+def _divisions(n: int, m: int) -> int:
+    """Divisions of the largest lattice of at most n points, 0 if there is none."""
+    divisions = 0
     while math.comb(divisions + m, m - 1) <= n:
         divisions += 1
-    points = _lattice(divisions, m)
-    if divisions < m:
-        inner = 0
-        while len(points) + math.comb(inner + m, m - 1) <= n:
-            inner += 1
-        if inner:
-            points = torch.cat((points, 0.5 * _lattice(inner, m) + 0.5 / m))
-    return points
-
-
-def _lattice(divisions: int, m: int) -> Tensor:
-    """All points of the simplex with coordinates 0/H, 1/H ... H/H: the gaps between m - 1 bars among H stars.
-    """
-    bars = torch.tensor(list(combinations(range(divisions + m - 1), m - 1))).reshape(-1, m - 1)
-    ends = torch.full((len(bars), 1), -1), torch.full((len(bars), 1), divisions + m - 1)
-    edges = torch.cat((ends[0], bars, ends[1]), -1)
-    return (edges.diff(dim=-1) - 1).double() / divisions
+    return divisions

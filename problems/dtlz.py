@@ -37,8 +37,9 @@ from moopt.space import Box
 
 @dataclass(frozen=True, kw_only=True)
 class _DTLZ(Problem):
-    """Options: `n_obj` objectives; `n_var` variables, by default n_obj - 1 + k. Raises ValueError for n_var <
-    n_obj.
+    """Options: `n_obj` objectives; `n_var` variables, n_obj - 1 + k where not given.
+
+    Raises ValueError for fewer than two objectives or fewer variables than objectives.
     """
 
     n_obj: int = 3

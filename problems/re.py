@@ -82,9 +82,7 @@ def _listed(values: tuple[float, ...], number: Tensor) -> Tensor:
 
 
 class RE21(_RE):
-    """Four bar truss (Cheng and Li 1999): volume [cm^3] and displacement of the joint [cm]; bar areas in
-    cm^2.
-    """
+    """Four bar truss (Cheng and Li 1999): volume [cm^3] and displacement of the joint [cm]; areas in cm^2."""
 
     n_obj = 2
     objective_names = ("volume", "displacement")
@@ -235,9 +233,7 @@ class RE25(_RE):
 
 
 class RE31(_RE):
-    """Two bar truss (Coello Coello and Pulido 2005): volume, stress and violation; bar areas and joint
-    height.
-    """
+    """Two bar truss (Coello Coello and Pulido 2005): volume, stress and violation; areas and height."""
 
     n_obj = 3
     objective_names = ("volume", "stress", "violation")
@@ -323,9 +319,7 @@ class RE33(_RE):
 
 
 class RE34(_RE):
-    """Vehicle crashworthiness (Liao et al. 2008): mass, acceleration and toe-board intrusion; thicknesses in
-    mm.
-    """
+    """Vehicle crashworthiness (Liao et al. 2008): mass, acceleration, toe-board intrusion; plates in mm."""
 
     n_obj = 3
     objective_names = ("mass", "acceleration", "intrusion")
@@ -400,9 +394,7 @@ class RE35(_RE):
 
 
 class RE36(_RE):
-    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear and violation;
-    teeth.
-    """
+    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear, violation; teeth."""
 
     n_obj = 3
     objective_names = ("error", "size", "violation")

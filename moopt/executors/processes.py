@@ -36,9 +36,9 @@ from moopt.executors.shipping import ship
 _TICK = 0.1  # s, how soon a supervising thread notices `close`, or a death that its pipe does not tell
 _START_LIMIT = 300.0  # s for a worker to come up; loading torch from a cold network disk can take minutes
 _GRACE = 2.0  # s for an idle worker to leave by itself
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")  # MKL and OpenBLAS follow the first
 
-# The names of modules in a pickle: opcode SHORT_BINUNICODE, its length, the name, and either a dot or MEMOIZE.
+# A module's name in a pickle: opcode SHORT_BINUNICODE, length, the name, and then a dot or MEMOIZE.
 _NAMES_TORCH = re.compile(rb"\x8c.(?:torch|moopt)[.\x94]", re.DOTALL)
 
 # To start a process touches state of the whole interpreter; and multiprocessing then polls all its children,
@@ -58,10 +58,10 @@ class Processes(Executor):
     that died is replaced. Workers ignore Ctrl-C and die with this process. They have its environment as of
     `start`, its stdout and stderr, and no stdin.
 
-    Threads: a worker gets max(1, cores // workers), by OMP_, MKL_, OPENBLAS_ and NUMBA_NUM_THREADS and in
-    torch; a variable that the user has set keeps its value. torch is loaded only if the function refers to it
-    or to moopt, and then once, in the fork server. That one belongs to `multiprocessing` and is shared with
-    whoever else uses it: who starts it first decides what it has loaded.
+    Threads: a worker gets max(1, cores // workers), by OMP_NUM_THREADS (which torch, MKL and OpenBLAS follow)
+    and NUMBA_NUM_THREADS; a variable that the user has set keeps its value. torch is loaded only if the
+    function refers to it or to moopt, and then once, in the fork server. That one belongs to
+    `multiprocessing` and is shared with whoever else uses it: who starts it first decides what it has loaded.
 
     Raises ValueError for fewer workers than 1 or an unknown start method.
     """
@@ -164,7 +164,7 @@ class _Recipe:
     timeout: float | None
     start_method: str
     environment: dict[str, str]
-    threads: int | None  # for torch; None where the user has set OMP_NUM_THREADS
+    threads: int | None  # for torch where it is loaded already; None where the user has set a variable
 
     @staticmethod
     def of(function: Callable[[Any], Any], timeout: float | None, start_method: str, workers: int) -> _Recipe:
@@ -176,9 +176,8 @@ class _Recipe:
         environment = {**os.environ, **limits}
         if start_method == "forkserver":
             _start_fork_server(limits, preload=["torch"] if _NAMES_TORCH.search(data) else [])
-        return _Recipe(
-            data, timeout, start_method, environment, threads if "OMP_NUM_THREADS" in limits else None
-        )
+        chosen = "OMP_NUM_THREADS" in os.environ or "MKL_NUM_THREADS" in os.environ
+        return _Recipe(data, timeout, start_method, environment, None if chosen else threads)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,17 +44,16 @@ def as_vector(name: str, value: Any, f: Tensor) -> Tensor:
     return point
 
 
-def best_of_set(table: Callable[[Tensor], Tensor], rows: Tensor, n: int) -> Tensor:
-    """The least value of each row of a table [..., k, n], computed for a block of `rows` [..., k, m] at a
-    time.
+def best_of_set(table: Callable[[Tensor], Tensor], rows: Tensor, others: Tensor) -> Tensor:
+    """The least value in each row of a table [..., k, n] of rows[..., k, m] against others[..., n, m]: [...,
+    k].
 
-    `table` maps a block of rows to their part of the table. A row of an empty table (n = 0) has the value
-    inf.
+    `table` maps a block of rows to their part of the table. Without others, a row has the value inf.
     """
-    batch = rows.shape[:-2].numel()
-    size = max(1, CELLS // max(1, n * batch))
-    parts = []
-    for block in rows.split(size, dim=-2):
-        values = table(block)
-        parts.append(values.amin(-1) if n else values.new_full(values.shape[:-1], torch.inf))
-    return torch.cat(parts, -1)
+    batch, n = np.broadcast_shapes(rows.shape[:-2], others.shape[:-2]), others.shape[-2]
+    rows = rows.expand(*batch, *rows.shape[-2:])
+    best = rows.new_full(rows.shape[:-1], torch.inf)
+    size = max(1, CELLS // max(1, n * math.prod(batch)))
+    for start in range(0, rows.shape[-2] if n else 0, size):
+        best[..., start : start + size] = table(rows[..., start : start + size, :]).amin(-1)
+    return best

@@ -4,8 +4,8 @@ Three forms are in use and differ by orders of magnitude, so every function name
 d_1 .. d_n
 
 - "mean": sum(d) / n, the default (pymoo, PlatEMO);
-- "root": sum(d^p)^(1/p) / n, with p = 2 (Van Veldhuizen and Lamont 1998, section 3; jMetal);
-- "power": (sum(d^p) / n)^(1/p), with p = 2 (Schuetze et al. 2012, equation 33, averaged Hausdorff distance).
+- "root": sum(d^p)^(1/p) / n, with p = 2 (Van Veldhuizen and Lamont 1998; jMetal);
+- "power": (sum(d^p) / n)^(1/p), with p = 2 (Schuetze et al. 2012, averaged Hausdorff distance).
 
 Objectives are taken as they are; normalise both sets to compare objectives of different size. Rows of f with
 NaN count for nothing; a set without any point is infinitely far from every front.
@@ -62,7 +62,7 @@ def _from_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     z = as_front(front)
     f = as_set(f, z.shape[-1])
     z = z.to(f.device)
-    distances = best_of_set(lambda rows: _squares(rows, z, plus), f, z.shape[-2]).sqrt()
+    distances = best_of_set(lambda rows: _squares(rows, z, plus), f, z).sqrt()
     return _aggregate(distances, ~f.isnan().any(-1), form, p)
 
 
@@ -71,8 +71,7 @@ def _to_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     f = as_set(f, z.shape[-1])
     z = z.to(f.device)
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
-    z = z.expand(*torch.broadcast_shapes(f.shape[:-2], z.shape[:-2]), *z.shape[-2:])
-    distances = best_of_set(lambda rows: _squares(f, rows, plus).mT, z, f.shape[-2]).sqrt()
+    distances = best_of_set(lambda rows: _squares(f, rows, plus).mT, z, f).sqrt()
     return _aggregate(distances, torch.ones_like(distances, dtype=torch.bool), form, p)
 
 

@@ -1,5 +1,5 @@
 """How far a set must be moved until it weakly dominates a front (Zitzler et al. 2003, "Performance assessment
-of multiobjective optimizers", section III-C)."""
+of multiobjective optimizers")."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def epsilon_multiplicative(f: Any, front: Any) -> Tensor:
 def _epsilon(z: Tensor, f: Any, multiplicative: bool) -> Tensor:
     f = as_set(f, z.shape[-1])
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
-    z = z.to(f.device).expand(*torch.broadcast_shapes(f.shape[:-2], z.shape[:-2]), *z.shape[-2:])
+    z = z.to(f.device)
 
     def table(rows: Tensor) -> Tensor:
         worst = torch.full((), -torch.inf, dtype=f.dtype, device=f.device)
@@ -44,4 +44,4 @@ def _epsilon(z: Tensor, f: Any, multiplicative: bool) -> Tensor:
             worst = torch.maximum(worst, a / b if multiplicative else a - b)
         return worst
 
-    return best_of_set(table, z, f.shape[-2]).amax(-1)
+    return best_of_set(table, z, f).amax(-1)

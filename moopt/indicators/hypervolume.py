@@ -10,6 +10,7 @@ functions give their numbers:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,27 +25,27 @@ from moopt.selection.dominance import nondominated_mask
 def hypervolume(
     f: Any, reference_point: Any, *, ideal: Any = None, nadir: Any = None, relative: bool = False
 ) -> Tensor:
-    """Volume dominated by f[..., n, m] within the reference point [..., m] (or one number); greater is
-    better.
+    """Volume dominated by f[..., n, m] and bounded by the reference point [..., m] (or one number): [...].
 
-    Zitzler and Thiele 1998. A point that is not better than the reference point in every objective adds
-    nothing, nor does a row with NaN; an empty set has 0, a set with -inf (better than the reference point
-    elsewhere) inf. Exact, in closed form for one and two objectives, by moocore on the CPU for more (O(n log
-    n) for three, n^2 for four, n^(m - 2) above). Raises ValueError for shapes that do not fit, an infinite
-    reference point, or an ideal point not better than nadir or reference point.
+    Greater is better (Zitzler and Thiele 1998). A point that is not better than the reference point in every
+    objective adds nothing, nor does a row with NaN; an empty set has 0, a set with -inf (better than the
+    reference point elsewhere) inf. Exact, in closed form for one and two objectives, by moocore on the CPU
+    for more (O(n log n) for three, n^2 for four, n^(m - 2) above). Raises ValueError for shapes that do not
+    fit, an infinite reference point, or an ideal point not better than nadir or reference point.
     """
-    f, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
-    if f.shape[-1] == 2:
-        order = f[..., 0].argsort(-1)
-        x, y = f[..., 0].gather(-1, order), f[..., 1].gather(-1, order)
-        lowest = y.cummin(-1).values if y.shape[-1] else y
-        volume = (torch.cat([x[..., 1:], r[..., :1]], -1)[..., : x.shape[-1]] - x) * (r[..., 1:] - lowest)
-        value = volume.sum(-1)
+    points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
+    n, m = points.shape[-2:]
+    if n == 0:
+        return torch.zeros_like(box)
+    if m == 2:
+        x, y, _ = _by_first(points)
+        strips = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (r[..., 1:] - y.cummin(-1).values)
+        value = strips.sum(-1)
     else:
-        import moocore
+        import moocore  # type: ignore[import-untyped, unused-ignore]
 
-        value = _each(f, r, (), moocore.hypervolume)
-    return torch.where(unbounded.any(-1), torch.inf, value) / box
+        value = _each(points, r, (), moocore.hypervolume)
+    return value.masked_fill(unbounded.any(-1), torch.inf) / box
 
 
 def hypervolume_contributions(
@@ -63,37 +64,37 @@ def hypervolume_contributions(
     three objectives on). A point with -inf gets inf and is left out of the others' account. Errors and
     conventions as for `hypervolume`.
     """
-    f, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
-    n, m = f.shape[-2:]
+    points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
+    n, m = points.shape[-2:]
     if n == 0:
-        return f.new_zeros(f.shape[:-1])
+        return torch.zeros_like(unbounded, dtype=torch.float64)
     if m == 2:
         if ignore_dominated:
-            f = torch.where(nondominated_mask(f)[..., None], f, r[..., None, :])
-        # Left of each next point, the strip between the lowest and the second lowest y so far belongs to the
-        # lowest alone.
-        order = f[..., 0].argsort(-1)
-        x, y = f[..., 0].gather(-1, order), f[..., 1].gather(-1, order)
+            points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
+        x, y, order = _by_first(points)
+        # Up to the next x, the strip from the lowest to the second lowest y so far belongs to the lowest
+        # alone.
         lowest, owner = y.cummin(-1)
         displaced = torch.cat([r[..., 1:], torch.maximum(y[..., 1:], lowest[..., :-1])], -1)
         strip = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (displaced.cummin(-1).values - lowest)
         value = torch.zeros_like(x).scatter_add(-1, order.gather(-1, owner), strip)
     else:
-        import moocore
+        import moocore  # type: ignore[import-untyped, unused-ignore]
 
-        value = _each(
-            f, r, (n,), lambda p, ref: moocore.hv_contributions(p, ref, ignore_dominated=ignore_dominated)
-        )
-    return torch.where(unbounded, torch.inf, value) / box[..., None]
+        contributions = functools.partial(moocore.hv_contributions, ignore_dominated=ignore_dominated)
+        value = _each(points, r, (n,), contributions)
+    return value.masked_fill(unbounded, torch.inf) / box[..., None]
 
 
 def _prepared(
-    f: Any, reference_point: Any, ideal: Any, nadir: Any, relative: bool
+    given: Any, reference_point: Any, ideal: Any, nadir: Any, relative: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """f with whatever adds nothing (or has -inf, which the last result tells) moved onto the reference point
-    [..., m] of the same batch, and the volume [...] to divide by. One objective becomes two, the second of
-    height 1."""
-    f = as_set(f, None if np.ndim(reference_point) == 0 else _width(reference_point))
+    """Points of which all that add nothing are moved onto the reference point, the reference point [..., m],
+    the volume to divide by [...], and which points had -inf [..., n]; one objective becomes two, the second
+    of height 1.
+    """
+    shape = np.shape(reference_point)
+    f = as_set(given, shape[-1] if shape else None)
     r = as_vector("reference_point", reference_point, f)
     corner = None
     if (nadir is not None or relative) and ideal is None:
@@ -110,7 +111,7 @@ def _prepared(
         if bool((r <= corner).any()):
             raise ValueError(f"reference_point: expected greater than the ideal point, got {reference_point}")
     box = (r - corner).prod(-1) if relative and corner is not None else r.new_ones(())
-    batch = torch.broadcast_shapes(f.shape[:-2], r.shape[:-1])
+    batch = np.broadcast_shapes(f.shape[:-2], r.shape[:-1])
     r = r.expand(*batch, -1)
     better = (f < r[..., None, :]).all(-1)
     unbounded = better & (f == -torch.inf).any(-1)
@@ -120,19 +121,19 @@ def _prepared(
     return f, r, box.expand(batch), unbounded
 
 
-def _width(point: Any) -> int | None:
-    shape = np.shape(point)
-    return int(shape[-1]) if shape else None
+def _by_first(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both objectives in ascending order of the first, and that order."""
+    order = points[..., 0].argsort(-1)
+    return points[..., 0].gather(-1, order), points[..., 1].gather(-1, order), order
 
 
 def _each(f: Tensor, r: Tensor, shape: tuple[int, ...], function: Callable[..., Any]) -> Tensor:
-    """`function(points, reference)` of every set of the batch, on the CPU; points on the reference point are
-    left out."""
-    points = f.reshape(-1, *f.shape[-2:]).cpu().numpy()
-    references = r.reshape(-1, r.shape[-1]).cpu().numpy()
-    values = np.zeros((len(points), *shape))
-    for value, p, reference in zip(values, points, references, strict=True):
-        inside = (p < reference).all(-1)
+    """`function(points, reference)` of each set of the batch, without points on the reference point: [...,
+    *shape]."""
+    points, references = f.cpu().numpy(), r.cpu().numpy()
+    values = np.zeros((*f.shape[:-2], *shape))
+    for b in np.ndindex(f.shape[:-2]):
+        inside = (points[b] < references[b]).all(-1)
         if inside.any():
-            value[inside if shape else ...] = function(p[inside], reference)
-    return torch.from_numpy(values).view(*f.shape[:-2], *shape).to(f.device)
+            values[(*b, inside) if shape else b] = function(points[b][inside], references[b])
+    return torch.from_numpy(values).to(f.device)

@@ -7,7 +7,6 @@ import importlib
 import warnings
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from moopt.kernels import crowding, dominance

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba  # type: ignore[import-untyped]  # noqa: TID253
+import numba  # noqa: TID253
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -131,11 +131,12 @@ def _chains(p: Floats) -> Ints:
 
 
 @njit
-def _split_values(p: Floats, axis: Ints) -> Floats:
-    """Medians that halve the points again and again: a full binary tree in heap order, whose node s splits by
-    objective axis[s]."""
-    n = len(p)
-    split = np.empty(len(axis))
+def _splits(p: Floats, depth: int) -> tuple[Ints, Floats]:
+    """Halves the points again and again: a full binary tree in heap order, whose node s splits objective
+    axis[s] at split[s]. The first objective sorts the points and the last one bounds the subtrees; the others
+    take turns, as far as they vary."""
+    n, m = p.shape
+    axis, split = np.empty((1 << depth) - 1, np.int64), np.empty((1 << depth) - 1)
     rows, moved, sample = np.arange(n), np.empty(n, np.int64), np.empty(SAMPLE, np.int64)
     bounds = np.zeros(2, np.int64)
     bounds[1] = n
@@ -143,18 +144,26 @@ def _split_values(p: Floats, axis: Ints) -> Floats:
     while first < len(axis):
         finer = np.zeros(2 * len(bounds) - 1, np.int64)
         for k in range(len(bounds) - 1):
-            split[first + k] = np.inf
-            start, stop = bounds[k], bounds[k + 1]
+            s, start, stop = first + k, bounds[k], bounds[k + 1]
             middle = start
+            axis[s], split[s] = 1, np.inf
             if stop > start:
-                j = axis[first + k]
+                j = 0 if s == 0 else axis[(s - 1) // 2]
                 size = min(stop - start, SAMPLE)
                 for i in range(size):
                     sample[i] = rows[start + i * ((stop - start) // size)]
-                split[first + k] = p[_sort(p, sample[:size], j, j + 1)[size // 2], j]
+                for _ in range(m - 2):
+                    j = 1 if j >= m - 2 else j + 1
+                    ordered = _sort(p, sample[:size], j, j + 1)
+                    if p[ordered[0], j] < p[ordered[size - 1], j]:
+                        break
+                i = size // 2
+                while i < size - 1 and p[ordered[i], j] == p[ordered[0], j]:
+                    i += 1
+                axis[s], split[s] = j, p[ordered[i], j]
                 above = 0
                 for i in range(start, stop):
-                    if p[rows[i], j] < split[first + k]:
+                    if p[rows[i], j] < split[s]:
                         rows[middle] = rows[i]
                         middle += 1
                     else:
@@ -166,7 +175,7 @@ def _split_values(p: Floats, axis: Ints) -> Floats:
             finer[2 * k + 2] = stop
         first += len(bounds) - 1
         bounds = finer
-    return split
+    return axis, split
 
 
 @njit
@@ -218,7 +227,7 @@ def _dominated(
 @njit
 def _child(nodes: Any, used: int, parent: int, above: bool) -> int:
     """The child of an inner node on one side: the next free node, made a leaf, while there is none."""
-    child = nodes[parent].above if above else nodes[parent].below
+    child: int = nodes[parent].above if above else nodes[parent].below
     if child < 0:
         child = used
         if above:
@@ -265,19 +274,14 @@ def _insert(
 
 @njit
 def _trees(p: Floats, n_keep: int) -> Ints:
-    """Ranks of lexsorted points with three or more objectives: binary search over the fronts for the first
-    that does not dominate the point. Once fronts 0 .. limit hold n_keep points, later fronts only ever read
-    "limit + 1"."""
+    """Ranks of lexsorted points with three or more objectives: binary search over the fronts (Zhang et al.
+    2015, ENS-BS) for the first that does not dominate the point. Once fronts 0 .. limit hold n_keep points,
+    later fronts only ever read "limit + 1"."""
     n, m = p.shape
     depth = 0
     while (BUCKET << depth) < n:
         depth += 1
-    axis = np.empty(
-        (1 << depth) - 1, np.int64
-    )  # the first objective sorts and the last bounds: split by the others
-    for s in range(len(axis)):
-        axis[s] = 1 if s == 0 or axis[(s - 1) // 2] == m - 2 else axis[(s - 1) // 2] + 1
-    split = _split_values(p, axis)
+    axis, split = _splits(p, depth)
     # A root per front and at most two nodes per division; at each level a point takes part in one of BUCKET
     # divisions.
     nodes = np.empty(n + 2 * (n // BUCKET + 1) * depth, NODE)
@@ -313,7 +317,7 @@ def _trees(p: Floats, n_keep: int) -> Ints:
             if ranked >= n_keep:
                 limit = min(limit, fronts - 1)
                 while ranked - sizes[limit] >= n_keep:
-                    ranked -= sizes[limit]
+                    ranked -= int(sizes[limit])
                     limit -= 1
     return rank
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,6 +80,11 @@ class Archive:
         one = replace(points, x=points.x[run], f=points.f[run], g=points.g[run], failed=points.failed[run])
         return one.select(valid[run])
 
+    def later(self) -> Callable[[], list[Population]]:
+        """What gives the fronts of this moment at any later time; they lack `x`, to keep little of them."""
+        parts = [(points.f, points.g, points.failed) for points in (self._kept, *self._waiting)]
+        return partial(_fronts, self.capacity, self._valid, parts)
+
     def take(self, index: Tensor) -> Archive:
         """The archive of some of the runs."""
         part = object.__new__(Archive)
@@ -96,6 +103,14 @@ class Archive:
         self._valid = tree.restore(self._valid, saved["valid"])
         self._waiting = [tree.restore(self._kept, points) for points in saved["waiting"]]
         self._view = None
+
+
+def _fronts(capacity: int, valid: Tensor, parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Population]:
+    """The fronts of an archive without `x`."""
+    past = object.__new__(Archive)
+    past.capacity, past._valid, past._view = capacity, valid, None
+    past._kept, *past._waiting = [Population(f[..., :0], f, g, failed) for f, g, failed in parts]
+    return [past.front(i) for i in range(len(valid))]
 
 
 def merged_front(parts: list[Population]) -> Population:

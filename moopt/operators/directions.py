@@ -19,8 +19,8 @@ ROUNDS = 100
 def das_dennis(n_obj: int, divisions: int) -> Tensor:
     """All vectors with coordinates k / divisions: float64[C(divisions + n_obj - 1, n_obj - 1), n_obj].
 
-    The simplex lattice of Das and Dennis 1998 (SIAM J. Optim. 8(3), section 4). Raises ValueError for less
-    than one objective or division.
+    The simplex lattice of Das and Dennis 1998 (SIAM J. Optim. 8(3), normal-boundary
+    intersection). Raises ValueError for less than one objective or division.
     """
     if n_obj < 1 or divisions < 1:
         raise ValueError(
@@ -38,18 +38,14 @@ def layered_directions(n_obj: int, outer: int, inner: int) -> Tensor:
     """A lattice of `outer` divisions and one of `inner` drawn halfway to the centre: float64[n, n_obj].
 
     For many objectives, where a lattice fine enough to have interior points is too large (Deb and Jain 2014,
-    section V, two-layered reference points; halfway as in Li et al. 2015, MOEA/DD, equation 5).
+    part I, figure 4; halfway as in Li et al. 2015, MOEA/DD, with tau 0.5).
     """
     return torch.cat([das_dennis(n_obj, outer), (das_dennis(n_obj, inner) + 1 / n_obj) / 2])
 
 
 def lattice_of(n: int, n_obj: int) -> Tensor:
     """The smallest Das-Dennis lattice of at least n directions."""
-    return (
-        das_dennis(n_obj, _divisions(n - 1, n_obj) + 1)
-        if n_obj > 1
-        else torch.ones(1, 1, dtype=torch.float64)
-    )
+    return das_dennis(n_obj, 1 if n_obj == 1 else _divisions(n - 1, n_obj) + 1)
 
 
 def directions(n: int, n_obj: int) -> Tensor:
@@ -57,9 +53,9 @@ def directions(n: int, n_obj: int) -> Tensor:
 
     A Das-Dennis lattice where one has n points (with two objectives always), else two layers where these do
     and the outer one has no interior point. Otherwise the largest lattice that fits is filled up with a
-    low-discrepancy sequence and, for n <= 1000, evened out by mutual repulsion: descent of the Riesz s-energy
-    with s = n_obj^2 of Blank, Deb et al. 2021 (IEEE Trans. Evol. Comput. 25(1), equation 3), the sum over
-    pairs of distance^-s. One direction is the centre, fewer than n_obj are unit vectors. Raises ValueError
+    low-discrepancy sequence and, for n <= 2000, evened out by mutual repulsion: descent of the Riesz s-energy
+    with s = n_obj^2 of Blank, Deb et al. 2021 (IEEE Trans. Evol. Comput. 25(1)), the sum over pairs of
+    distance^-s. One direction is the centre, fewer than n_obj are unit vectors. Raises ValueError
     for n or n_obj below 1.
     """
     if n < 1 or n_obj < 1:
@@ -109,7 +105,7 @@ def _low_discrepancy(n: int, dim: int) -> Tensor:
 
 def _to_simplex(u: Tensor) -> Tensor:
     """Uniform points of the cube to uniform points of the simplex (Fang and Wang 1994, Number-theoretic
-    Methods in Statistics, section 1.5): [n, dim] -> [n, dim + 1]."""
+    Methods in Statistics): [n, dim] -> [n, dim + 1]."""
     dim = u.shape[1]
     left = (u ** (1 / torch.arange(dim, 0, -1, dtype=u.dtype))).cumprod(1)
     left = torch.nn.functional.pad(left, (1, 0), value=1.0)
@@ -117,18 +113,21 @@ def _to_simplex(u: Tensor) -> Tensor:
 
 
 def _relaxed(w: Tensor) -> Tensor:
-    """Moves every direction along the force of the others, by ever shorter steps, and back onto the
+    """Moves every direction along the force of its neighbours, by ever shorter steps, and back onto the
     simplex."""
     n, m = w.shape
     for t in range(ROUNDS):
-        squares = (
-            torch.cdist(w, w, compute_mode="donot_use_mm_for_euclid_dist").square().fill_diagonal_(torch.inf)
-        )
-        nearest = squares.amin(1, keepdim=True)
+        if t % 10 == 0:  # neighbours seldom change, and with so steep a force the nearest decide
+            distance = torch.cdist(w, w, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(
+                torch.inf
+            )
+            neighbours = distance.topk(min(n - 1, 4 * m), largest=False).indices
+        offset = w[:, None] - w[neighbours]
+        square = offset.square().sum(-1)
+        nearest = square.amin(1, keepdim=True)
         # Minus the gradient is sum_j (w_i - w_j) r_ij^-(s + 2); counted in nearest distances nothing
         # overflows.
-        pull = (squares / nearest).pow(-(m * m + 2) / 2)
-        force = w * pull.sum(1, keepdim=True) - pull @ w
+        force = ((square / nearest).pow(-(m * m + 2) / 2)[..., None] * offset).sum(1)
         length = force.norm(dim=1, keepdim=True).clamp_min(1e-300)
         reach = 0.3 * (1 - t / ROUNDS) * nearest.sqrt()  # a third of the way to the nearest, and then less
         w = _onto_simplex(w + force / length * reach * (length / nearest.sqrt()).tanh())

@@ -13,15 +13,17 @@ from torch import Tensor
 def as_tensor(name: str, value: Any) -> Tensor:
     """A tensor as it is, anything else (array, list, data frame) as a copy; numbers that are not floats as
     float64."""
-    if not isinstance(value, Tensor):
+    if isinstance(value, Tensor):
+        tensor = value
+    else:
         try:
             array = np.asarray(value)
-            value = torch.tensor(array if array.dtype.kind == "f" else array.astype(np.float64))
+            tensor = torch.tensor(array if array.dtype.kind == "f" else array.astype(np.float64))
         except (TypeError, ValueError) as error:
             raise TypeError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from error
-    if value.is_complex():
-        raise TypeError(f"{name}: expected real numbers, got {value.dtype}")
-    return value if value.is_floating_point() else value.double()
+    if tensor.is_complex():
+        raise TypeError(f"{name}: expected real numbers, got {tensor.dtype}")
+    return tensor if tensor.is_floating_point() else tensor.double()
 
 
 def as_points(name: str, value: Any) -> Tensor:

@@ -16,10 +16,9 @@ def nondominated_rank(f: Tensor, violation: Tensor | None = None, n_keep: int | 
         violation: total constraint violation [..., n], 0 where feasible, infinite or NaN where failed.
         n_keep: stop when this many points are ranked; all others get the next rank. Default: rank all.
 
-    Constraint domination (Deb et al. 2002, section VI-B, with the infeasible compared by violation alone):
-    the fronts of the feasible points come first, then the infeasible in ascending order of violation, equal
-    ones in a front of their own, then all failed points together. Equal points share a front. Raises
-    ValueError for shapes that do not fit.
+    Constraint domination (Deb et al. 2002, section VI-A, definition 1): the fronts of the feasible points
+    come first, then the infeasible in ascending order of violation, equal ones in a front of their own, then
+    all failed points together. Equal points share a front. Raises ValueError for shapes that do not fit.
     """
     f, violation = _checked(f, violation)
     n = f.shape[-2]

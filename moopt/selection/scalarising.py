@@ -19,7 +19,7 @@ def weighted_sum(f: Tensor, weights: Tensor) -> Tensor:
 
 
 def tchebycheff(f: Tensor, weights: Tensor, ideal: Tensor) -> Tensor:
-    """max_j w_j |f_j - ideal_j|: [..., n, k], with ideal[..., m] (Zhang and Li 2007, equation 2)."""
+    """max_j w_j |f_j - ideal_j|: [..., n, k], with ideal[..., m] (Zhang and Li 2007, section II-B)."""
     _check(f, weights, ideal)
     distance = (f - ideal[..., None, :]).abs()
     value = distance[..., :, None, 0] * weights[..., None, :, 0]

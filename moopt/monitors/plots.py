@@ -1,0 +1,228 @@
+"""Pictures of fronts, in the user's sign and names.
+
+Colours: M. Okabe, K. Ito (2008), "Color Universal Design", told apart by every kind of colour vision.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from moopt.result import Result, Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+TRUE_FRONT, PALE, INK, FAINT = "#C4C4C4", "#A9CCE3", "#333333", "#777777"
+INFEASIBLE = "#D55E00"
+FRONT_POINTS = {2: 1000, 3: 1500}
+LINES = 400  # more parallel lines than this hide each other
+DPI = 200
+STYLE = {
+    "font.size": 10.0, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.8, "legend.frameon": False,
+}  # fmt: skip
+
+
+def plot_front(result: Result, path: str | Path | None = None) -> Figure:
+    """A picture of the front; saved as PNG where a `path` is given.
+
+    Two and three objectives: scatter; four and more: parallel coordinates with the better end of every axis below;
+    one: a strip. Objectives bear the user's names and sign. The problem's own Pareto front, where known, lies
+    beneath in grey. A front that violates constraints says so. Several runs have a colour each, or, if they are
+    more than there are colours, their merged front stands out. Touches no global state of matplotlib. Raises
+    OSError where the file cannot be written.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    m = result.problem.n_obj
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 5.6) if m == 3 else (max(6.4, 1.3 * m + 2.0), 4.8), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot(projection="3d" if m == 3 else None)
+        if not len(result.front):
+            _empty(axes)
+        elif m == 1:
+            _strip(axes, result)
+        elif m == 2:
+            _flat(axes, result)
+        elif m == 3:
+            _solid(axes, result)
+        else:
+            _parallel(axes, result)
+        _title(figure, result)
+        if path is not None:
+            figure.savefig(path, dpi=DPI, format="png", metadata={"Software": "moopt"})
+    return figure
+
+
+def _title(figure: Figure, result: Result) -> None:
+    n = len(result.front)
+    parts = [f"{n:,} point" + ("s" if n != 1 else "")]
+    if len(result.runs) > 1:
+        parts.append(f"{len(result.runs)} runs")
+    colour = FAINT
+    if result.status is Status.INFEASIBLE or (n and not bool(result.front.feasible.any())):
+        parts.append("nothing feasible: least violating points")
+        colour = INFEASIBLE
+    elif n and not result.convention.startswith("no hypervolume"):
+        about = "≈ " if "approximate" in result.convention else ""
+        scaled = " (scaled)" if "scaled" in result.convention else ""
+        parts.append(f"hypervolume {about}{result.hypervolume:.4g}{scaled}")
+    figure.suptitle(f"{result.problem.name} · {result.algorithm}", x=0.02, ha="left", fontsize=13, weight="bold")
+    figure.axes[0].set_title("  ·  ".join(parts), loc="left", fontsize=10, color=colour, pad=12)
+
+
+def _label(result: Result, i: int) -> str:
+    """Name and sense of an objective."""
+    sense = "min ↓" if result.problem.signs[i] > 0 else "max ↑"
+    return f"{result.problem.objective_labels[i]}  ({sense})"
+
+
+def _true_front(result: Result, n: int) -> Tensor | None:
+    """The problem's own front in the user's sign, [k, m]."""
+    front = result.problem.pareto_front(n)
+    return None if front is None or not len(front) else front * front.new_tensor(result.problem.signs)
+
+
+def _layers(result: Result) -> list[tuple[Tensor, str, str, str]]:
+    """What to draw, bottom first: objectives [k, m] in the user's sign, colour, marker, text of the legend."""
+    feasible = bool(result.front.feasible.any())
+    marker = "o" if feasible else "x"
+    runs = result.runs
+    if len(runs) == 1:
+        return [(result.front.objectives, COLOURS[0] if feasible else INFEASIBLE, marker, "found")]
+    if len(runs) <= len(COLOURS):
+        return [
+            (run.front.objectives, colour, marker, f"seed {run.seed}")
+            for run, colour in zip(runs, COLOURS, strict=False)
+        ]
+    everything = torch.cat([run.front.objectives for run in runs])
+    return [(everything, PALE, marker, "all runs"), (result.front.objectives, COLOURS[0], marker, "merged front")]
+
+
+def _legend(axes: Axes, drawn: int, **where: Any) -> None:
+    if drawn > 1:
+        axes.legend(fontsize=9, handletextpad=0.4, **where)
+
+
+def _empty(axes: Axes) -> None:
+    axes.set_axis_off()
+    text = {"ha": "center", "va": "center", "fontsize": 13, "color": FAINT, "transform": axes.transAxes}
+    (axes.text2D if hasattr(axes, "text2D") else axes.text)(0.5, 0.5, "the front is empty", **text)
+
+
+def _strip(axes: Axes, result: Result) -> None:
+    for values, colour, marker, text in (layers := _layers(result)):
+        axes.scatter(values[:, 0].numpy(), [0.0] * len(values), s=60, c=colour, marker=marker, label=text, zorder=3)
+    axes.axhline(0.0, color=TRUE_FRONT, linewidth=1, zorder=1)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(_label(result, 0))
+    _legend(axes, len(layers))
+
+
+def _flat(axes: Axes, result: Result) -> None:
+    true, layers = _true_front(result, FRONT_POINTS[2]), _layers(result)
+    if true is not None:
+        axes.scatter(*true.T.numpy(), s=5, c=TRUE_FRONT, linewidths=0, label="Pareto front", zorder=1)
+    for points, colour, marker, text in layers:
+        edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.4} if marker == "o" else {"linewidths": 1.2}
+        axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, zorder=3, **edge)
+    axes.grid(color="#EEEEEE", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(_label(result, 0))
+    axes.set_ylabel(_label(result, 1))
+    _legend(axes, len(layers) + (true is not None), markerscale=1.3)
+
+
+def _solid(axes: Any, result: Result) -> None:
+    true, layers = _true_front(result, FRONT_POINTS[3]), _layers(result)
+    if true is not None:
+        axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, alpha=0.5, linewidths=0, depthshade=False, label="Pareto front")
+    for points, colour, marker, text in layers:
+        edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.3} if marker == "o" else {"linewidths": 1.2}
+        axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, **edge)
+    for i, axis in enumerate((axes.xaxis, axes.yaxis, axes.zaxis)):
+        axis.set_label_text(_label(result, i))
+        axis.pane.set_facecolor("white")
+        axis.pane.set_edgecolor("#DDDDDD")
+        axis._axinfo["grid"].update(color="#EEEEEE", linewidth=0.8)
+    # looking at the corner where minimised objectives are best
+    axes.view_init(elev=28, azim=38)
+    _legend(axes, len(layers) + (true is not None), loc="upper right", markerscale=1.5)
+
+
+def _size(points: Tensor) -> float:
+    """Area of a marker: smaller where there are many."""
+    return max(6.0, min(30.0, 4000.0 / max(1, len(points))))
+
+
+def _parallel(axes: Axes, result: Result) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+
+    problem, layers = result.problem, _layers(result)
+    signs = result.front.f.new_tensor(problem.signs)
+    true = _true_front(result, LINES)
+    parts = [points for points, *_ in layers] + ([] if true is None else [true])
+    f = torch.cat([part.to(signs) for part in parts]) * signs  # minimised: the better end below
+    low, width = f.amin(0), f.amax(0) - f.amin(0)
+    width = torch.where(width > 0, width, 1.0)
+    places = torch.arange(problem.n_obj).to(f)
+
+    def lines(points: Tensor) -> list[Any]:
+        height = (points.to(signs) * signs - low) / width
+        return list(torch.stack((places.expand_as(height), height), -1).numpy())
+
+    if true is not None:
+        heights = (true.to(signs) * signs - low) / width
+        axes.fill_between(
+            places.numpy(), heights.amin(0).numpy(), heights.amax(0).numpy(),
+            color="#EDEDED", linewidth=0, label="range of the Pareto front", zorder=0,
+        )  # fmt: skip
+    for points, colour, _, text in layers:
+        points = _some(points)
+        alpha = max(0.15, min(0.8, 30 / len(points)))
+        collection = LineCollection(lines(points), colors=colour, linewidths=1.0, alpha=alpha, label=text, zorder=2)
+        if len(layers) == 1 and colour == COLOURS[0]:
+            # along the first objective: from orange (its better end) to blue, which all can tell apart
+            shades = LinearSegmentedColormap.from_list("front", ("#E69F00", "#8C8C8C", "#0072B2"))
+            collection.set_color(shades([line[0, 1] for line in lines(points)]))
+            collection.set_alpha(alpha)
+        axes.add_collection(collection)
+    for i in range(problem.n_obj):
+        axes.axvline(i, color=FAINT, linewidth=0.8, zorder=3)
+        for height, at in ((-0.03, low[i]), (1.03, low[i] + width[i])):
+            axes.text(
+                i, height, f"{float(at * signs[i]):.3g}", ha="center", va="top" if height < 0 else "bottom",
+                fontsize=8.5, color=FAINT,
+            )  # fmt: skip
+    axes.set_xlim(-0.3, problem.n_obj - 0.7)
+    axes.set_ylim(-0.1, 1.1)
+    axes.set_xticks(range(problem.n_obj), [f"{name}\n({d})" for name, d in zip(problem.objective_labels, _senses(result), strict=True)])
+    axes.tick_params(axis="x", length=0, labelcolor=INK)
+    axes.set_yticks([])
+    axes.set_ylabel("better  ←        →  worse")
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    _legend(axes, len(layers) + (true is not None), loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+
+
+def _senses(result: Result) -> list[str]:
+    return ["min" if sign > 0 else "max" for sign in result.problem.signs]
+
+
+def _some(points: Tensor) -> Tensor:
+    """At most LINES of the points, evenly taken along the first objective."""
+    if len(points) <= LINES:
+        return points
+    return points[torch.argsort(points[:, 0])][torch.linspace(0, len(points) - 1, LINES).round().long()]
