@@ -26,11 +26,8 @@ not divide, so its optimum is that of the weighted sum, and leaves matters of sc
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import cast
 
 import torch
@@ -40,6 +37,7 @@ from moopt import _checks
 from moopt.algorithm import Algorithm, Spent, spent_on
 from moopt.generative import GenerativeProblem
 from moopt.learning.advantage import AGGREGATORS
+from moopt.operators.directions import directions
 from moopt.population import Population
 from moopt.problem import Problem
 from moopt.random import Rng
@@ -65,10 +63,10 @@ class State:
 class PolicyGradient(Algorithm):
     """One policy for each preference, all trained together from the reference policy.
 
-    The preferences are `pop_size` weight vectors spread evenly over the simplex (at most so many where there
-    are more than two objectives), or the given `weights`, m for each policy. In a step each policy samples
-    `group_size` completions. `advantage`: "drgrpo", "grpo" or "mogrpo", see `moopt.learning.advantage`. A
-    policy whose gradient is not finite, because a reward was not, sits out the step.
+    The preferences are `pop_size` weight vectors spread evenly over the simplex, or the given `weights`, m of
+    each policy. In a step each policy samples `group_size` completions. `advantage`: "drgrpo", "grpo" or
+    "mogrpo", see `moopt.learning.advantage`. A policy whose gradient is not finite, because a reward was not,
+    sits out the step.
 
     Raises ValueError for a value out of range, an unknown advantage, or weights that do not suit the problem.
     """
@@ -94,7 +92,7 @@ class PolicyGradient(Algorithm):
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
         if self.weights is None:
-            return _lattice(problem.n_obj, self.pop_size)
+            return directions(self.pop_size, problem.n_obj)
         rows = torch.tensor(self.weights, dtype=torch.float64)
         if rows.ndim != 2 or rows.shape[-1] != problem.n_obj or not bool((rows >= 0).all()):
             wanted = f"rows of {problem.n_obj} numbers, none negative"
@@ -160,19 +158,3 @@ class PolicyGradient(Algorithm):
         """The policies evaluated anew: estimates picked for being good would look better than they are."""
         evaluation = problem.evaluate(state.x, rng)
         return Population.of(problem, state.x, evaluation), spent_on(problem, evaluation)
-
-
-@lru_cache(maxsize=8)
-def _lattice(m: int, n: int) -> Tensor:
-    """The finest simplex lattice of at most n points (its m corners at least), float64[k, m].
-
-    I. Das, J. Dennis (1998), "Normal-Boundary Intersection", SIAM Journal on Optimization 8(3), section 4.
-    """
-    if m == 1 or n == 1:
-        return torch.full((n if m == 1 else 1, m), 1 / m, dtype=torch.float64)
-    parts = 1
-    while math.comb(parts + m, m - 1) <= n:
-        parts += 1
-    bars = torch.tensor(list(itertools.combinations(range(parts + m - 1), m - 1)), dtype=torch.float64)
-    ends = bars.new_tensor([[-1.0], [parts + m - 1.0]]).expand(2, len(bars))
-    return (torch.cat((ends[:1].T, bars, ends[1:].T), -1).diff(dim=-1) - 1) / parts

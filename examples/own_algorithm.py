@@ -7,6 +7,7 @@ import torch
 
 import moopt
 from moopt.selection import best, crowding_distance, nondominated_rank
+from moopt.testing import check_algorithm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Strategy(moopt.AskTell):
 
 if __name__ == "__main__":
     evaluations = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    moopt.testing.check_algorithm(Strategy(pop_size=20))
+    check_algorithm(Strategy(pop_size=20))
     for algorithm in (Strategy(), "nsga2", "random"):
         runs = moopt.minimize("zdt1", algorithm, evaluations, runs=11, progress=False).runs
         median = torch.tensor([run.hypervolume for run in runs]).median()

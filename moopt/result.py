@@ -16,7 +16,6 @@ from moopt import _checks, registry, tree
 from moopt.population import Population
 from moopt.problem import FunctionProblem, Problem
 
-
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure

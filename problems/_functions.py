@@ -1,4 +1,4 @@
-"""Mathematics that several suites share: powers, distance functions, shapes of fronts."""
+"""Mathematics that several suites share: distance functions and shapes of fronts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ import torch
 from torch import Tensor
 
 from moopt.operators.directions import das_dennis, layered_directions
-
-
-def power(x: Tensor, exponent: float) -> Tensor:
-    """x^exponent for x >= 0 and exponent > 0, elementwise; NaN for x < 0, derivative 0 at x = 0.
-
-    `torch.pow` rounds the last few elements of a tensor on the CPU differently from the others, for exponents
-    other than 1/2, 1, 2 and 3, so a point's objectives would depend on its place in the batch. `exp` and
-    `log` do not.
-    """
-    zero = x == 0
-    return torch.where(zero, 0.0, torch.exp(exponent * torch.log(torch.where(zero, 1.0, x))))
 
 
 def sphere_distance(tail: Tensor) -> Tensor:

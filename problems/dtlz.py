@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from moopt import _checks
+from moopt.kernels.arithmetic import power
 from moopt.problem import Problem
 from moopt.problems._functions import (
     linear_shape,
-    power,
     rastrigin_distance,
     simplex_lattice,
     sphere_distance,

@@ -38,8 +38,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from moopt.kernels.arithmetic import power
 from moopt.problem import Problem
-from moopt.problems._functions import power
 from moopt.random import Rng
 from moopt.space import Integer, Real, Space, Variable
 
@@ -394,7 +394,7 @@ class RE35(_RE):
 
 
 class RE36(_RE):
-    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear, violation; teeth."""
+    """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear, violation."""
 
     n_obj = 3
     objective_names = ("error", "size", "violation")

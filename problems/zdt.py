@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt.kernels.arithmetic import power
 from moopt.problem import Problem
-from moopt.problems._functions import power
 from moopt.space import Box
 
 

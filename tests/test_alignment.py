@@ -7,7 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from moopt import Rng, tree
 from moopt.algorithms.policygradient import PolicyGradient
+from moopt.generative import GenerativeProblem
+from moopt.learning.advantage import AGGREGATORS, drgrpo, grpo, mogrpo, whiten
 from moopt.problems.alignment import (
     FOLLOWERS,
     GRAMMATICAL,
@@ -17,12 +23,6 @@ from moopt.problems.alignment import (
     WORDS,
     ExactAlignment,
 )
-from scipy.optimize import minimize
-from torch import Tensor
-
-from moopt import Rng, tree
-from moopt.generative import GenerativeProblem
-from moopt.learning.advantage import AGGREGATORS, drgrpo, grpo, mogrpo, whiten
 
 FORMS = [pytest.param(2, id="two"), pytest.param(3, id="three")]
 
@@ -517,10 +517,10 @@ def test_preferences_cover_the_simplex() -> None:
     two, three = ExactAlignment(), ExactAlignment(n_obj=3)
     even = PolicyGradient(pop_size=5).preferences(two)
     assert even.tolist() == [[0, 1], [0.25, 0.75], [0.5, 0.5], [0.75, 0.25], [1, 0]]
-    lattice = PolicyGradient(pop_size=16).preferences(three)
-    assert lattice.shape == (15, 3) and len(torch.unique(lattice, dim=0)) == 15
-    assert torch.allclose(lattice.sum(-1), torch.ones(15, dtype=torch.float64))
-    assert sorted(torch.unique(lattice).tolist()) == [0, 0.25, 0.5, 0.75, 1]
+    spread = PolicyGradient(pop_size=16).preferences(three)
+    assert spread.shape == (16, 3) and len(torch.unique(spread, dim=0)) == 16
+    assert torch.allclose(spread.sum(-1), torch.ones(16, dtype=torch.float64)) and bool((spread >= 0).all())
+    assert spread.amax(0).tolist() == pytest.approx([1, 1, 1], abs=0.1)
     assert PolicyGradient(pop_size=1).preferences(three).tolist() == [pytest.approx([1 / 3] * 3)]
 
 

@@ -156,6 +156,17 @@ def test_variation_of_a_run_is_the_same_alone_and_in_a_batch():
     assert torch.equal(Variation()(MIXED, a[1:2], b[1:2], one.fold(3)), together[1:2])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bits_do_not_depend_on_the_place_in_a_batch(dtype):
+    """Lengths that are no multiple of a vector register, where torch.pow rounds the tail differently."""
+    space, rng = moopt.Box([-1.0] * 7, [3.0] * 7), Rng(range(31), dtype=dtype)
+    a, b = (space.sample(rng.fold(i).uniform(11, 7)) for i in (1, 2))
+    together = Variation(mutation_probability=0.7)(space, a, b, rng)
+    for i in range(31):
+        alone = Variation(mutation_probability=0.7)(space, a[i : i + 1], b[i : i + 1], rng.take(i))
+        assert torch.equal(alone[0], together[i])
+
+
 def test_crossover_happens_with_its_probability():
     space = moopt.Box(0.0, 1.0, 1)
     rng = Rng(9)

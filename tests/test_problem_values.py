@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from moopt import problems
+from moopt.kernels.arithmetic import power
 from moopt.problems import re as re_suite
-from moopt.problems._functions import power, simplex_lattice
+from moopt.problems._functions import simplex_lattice
 from moopt.random import Rng
 
 NAMES = [name for name in problems.CATALOGUE if re.fullmatch(r"(zdt|dtlz|re)\d+", name)]

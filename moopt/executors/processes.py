@@ -209,8 +209,8 @@ class _Worker:
             begin = monotonic()
             with suppress(OSError):  # a dead worker shows in what is received
                 pipe.send_bytes(payload)
-            answer = self._receive(pipe, self._recipe.timeout, "exceeded the timeout of {:g} s")
-            data, error, trace, seconds = answer
+            limit = self._recipe.timeout
+            data, error, trace, seconds = self._receive(pipe, limit, "exceeded the timeout of {:g} s")
             return _Attempt(None if data is None else pickle.loads(data), error, trace, seconds)
         except _Lost as lost:
             return _Attempt(None, str(lost), None, monotonic() - begin)
@@ -220,10 +220,11 @@ class _Worker:
 
     def leave(self) -> None:
         """End an idle worker, at first by closing its pipe."""
+        alive = self._alive()
         if self._process is not None and self._pipe is not None:
             self._pipe.close()
             connection.wait([self._process.sentinel], _GRACE)
-        self._end()
+        self._end(kill=alive)
 
     def _ready(self) -> Connection:
         """The pipe to a process that waits for a payload."""
@@ -272,8 +273,13 @@ class _Worker:
                 if not self._alive() and not pipe.poll():  # a child of the worker can hold the pipe open
                     raise EOFError
             return pipe.recv()
+        except _Lost:
+            raise
         except (EOFError, OSError):
             raise _Lost(f"the worker process died (exit code {self._end()})") from None
+        except Exception as failure:  # no memory for it, or the function wrote into the pipe
+            self._end()
+            raise _Lost(f"the worker process gave no readable answer: {describe(failure)}") from failure
 
     def _alive(self) -> bool:
         with _LOCK:

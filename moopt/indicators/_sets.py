@@ -45,10 +45,10 @@ def as_vector(name: str, value: Any, f: Tensor) -> Tensor:
 
 
 def best_of_set(table: Callable[[Tensor], Tensor], rows: Tensor, others: Tensor) -> Tensor:
-    """The least value in each row of a table [..., k, n] of rows[..., k, m] against others[..., n, m]: [...,
-    k].
+    """The least value in each row of a table [..., k, n] of rows[..., k, m] against others[..., n, m].
 
-    `table` maps a block of rows to their part of the table. Without others, a row has the value inf.
+    `table` maps a block of rows to their part of the table. Without others, a row has the value inf: [...,
+    k].
     """
     batch, n = np.broadcast_shapes(rows.shape[:-2], others.shape[:-2]), others.shape[-2]
     rows = rows.expand(*batch, *rows.shape[-2:])

@@ -1,7 +1,6 @@
 """Distances between a set and a reference front.
 
-Three forms are in use and differ by orders of magnitude, so every function names its form: with the distances
-d_1 .. d_n
+Three forms are in use and differ by orders of magnitude. With the distances d_1 .. d_n, `form` is
 
 - "mean": sum(d) / n, the default (pymoo, PlatEMO);
 - "root": sum(d^p)^(1/p) / n, with p = 2 (Van Veldhuizen and Lamont 1998; jMetal);
@@ -24,10 +23,10 @@ Form = Literal["mean", "root", "power"]
 
 
 def gd(f: Any, front: Any, *, form: Form = "mean", p: float = 2.0) -> Tensor:
-    """Generational distance: from each point of f[..., n, m] to the nearest of front[..., k, m]; smaller is
-    better.
+    """Generational distance, from points of f[..., n, m] to the nearest of front[..., k, m]: [...].
 
-    Van Veldhuizen and Lamont 1998. Raises ValueError for an empty or infinite front, or an unknown form.
+    Smaller is better (Van Veldhuizen and Lamont 1998). Raises ValueError for an empty or infinite front, or
+    an unknown form.
     """
     return _from_set(f, front, False, form, p)
 
@@ -42,10 +41,10 @@ def gd_plus(f: Any, front: Any, *, form: Form = "mean", p: float = 2.0) -> Tenso
 
 
 def igd(f: Any, front: Any, *, form: Form = "mean", p: float = 2.0) -> Tensor:
-    """Inverted generational distance: from each point of front[..., k, m] to the nearest of f[..., n, m];
-    smaller is better.
+    """Inverted generational distance, from points of front[..., k, m] to the nearest of f[..., n, m]: [...].
 
-    Coello Coello and Reyes Sierra 2004. Raises ValueError for an empty or infinite front, or an unknown form.
+    Smaller is better (Coello Coello and Reyes Sierra 2004). Raises ValueError for an empty or infinite front,
+    or an unknown form.
     """
     return _to_set(f, front, False, form, p)
 

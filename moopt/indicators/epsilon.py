@@ -12,20 +12,19 @@ from moopt.indicators._sets import as_front, as_set, best_of_set
 
 
 def epsilon_additive(f: Any, front: Any) -> Tensor:
-    """max over z in front[..., k, m] of the min over f[..., n, m] of max_j (f_j - z_j); smaller is better.
+    """max over z in front[..., k, m] of the min over f[..., n, m] of max_j (f_j - z_j): [...].
 
-    Negative if f is better than the front everywhere. Rows with NaN count for nothing, a set without points
-    scores inf. Raises ValueError for an empty or infinite front.
+    Smaller is better, negative if f is better than the front everywhere. Rows with NaN count for nothing, a
+    set without points scores inf. Raises ValueError for an empty or infinite front.
     """
     return _epsilon(as_front(front), f, multiplicative=False)
 
 
 def epsilon_multiplicative(f: Any, front: Any) -> Tensor:
-    """max over z in front[..., k, m] of the min over f[..., n, m] of max_j (f_j / z_j); smaller is better, 1
-    is equal.
+    """max over z in front[..., k, m] of the min over f[..., n, m] of max_j (f_j / z_j): [...].
 
-    Defined for positive objectives: raises ValueError if f or the front holds others. Rows with NaN count for
-    nothing, a set without points scores inf.
+    Smaller is better, 1 is equal. Raises ValueError if f or the front holds objectives <= 0. Rows with NaN
+    count for nothing, a set without points scores inf.
     """
     z = as_front(front)
     if bool((z <= 0).any()) or bool((as_set(f, z.shape[-1]) <= 0).any()):

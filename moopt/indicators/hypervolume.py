@@ -72,8 +72,7 @@ def hypervolume_contributions(
         if ignore_dominated:
             points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
         x, y, order = _by_first(points)
-        # Up to the next x, the strip from the lowest to the second lowest y so far belongs to the lowest
-        # alone.
+        # Up to the next x, what lies between the lowest and second lowest y so far belongs to the lowest.
         lowest, owner = y.cummin(-1)
         displaced = torch.cat([r[..., 1:], torch.maximum(y[..., 1:], lowest[..., :-1])], -1)
         strip = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (displaced.cummin(-1).values - lowest)
@@ -104,9 +103,7 @@ def _prepared(
         if nadir is not None:
             scale = as_vector("nadir", nadir, f) - corner
             if bool((scale <= 0).any()):
-                raise ValueError(
-                    f"nadir: expected greater than ideal {ideal} in every objective, got {nadir}"
-                )
+                raise ValueError(f"nadir: expected greater than ideal {ideal} everywhere, got {nadir}")
             f, corner = (f - corner[..., None, :]) / scale[..., None, :], torch.zeros_like(corner)
         if bool((r <= corner).any()):
             raise ValueError(f"reference_point: expected greater than the ideal point, got {reference_point}")
@@ -128,8 +125,7 @@ def _by_first(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _each(f: Tensor, r: Tensor, shape: tuple[int, ...], function: Callable[..., Any]) -> Tensor:
-    """`function(points, reference)` of each set of the batch, without points on the reference point: [...,
-    *shape]."""
+    """`function(points, reference)` of each set, without points on the reference point: [..., *shape]."""
     points, references = f.cpu().numpy(), r.cpu().numpy()
     values = np.zeros((*f.shape[:-2], *shape))
     for b in np.ndindex(f.shape[:-2]):

@@ -26,11 +26,11 @@ def r2(
     *,
     utility: Literal["tchebycheff", "weighted_sum"] = "tchebycheff",
 ) -> Tensor:
-    """Mean over weights[k, m] of the least utility in f[..., n, m]; smaller is better.
+    """Mean over weights[k, m] of the least utility in f[..., n, m]: [...].
 
-    The unary R2 of Brockhoff, Wagner and Trautmann 2012: utility max_j w_j |f_j - ideal_j|, or
-    the weighted sum of f - ideal. Objectives are not normalised. Raises ValueError for shapes that do not fit
-    or an unknown utility.
+    Smaller is better. The unary R2 of Brockhoff, Wagner and Trautmann 2012: utility max_j w_j |f_j -
+    ideal_j|, or the weighted sum of f - ideal. Objectives are not normalised. Raises ValueError for shapes
+    that do not fit or an unknown utility.
     """
     f, w = _prepared(f, weights)
     z = as_vector("ideal", ideal, f)
@@ -42,8 +42,7 @@ def r2(
 
 
 def expected_utility(f: Any, weights: Any = None, *, maximise: bool = False) -> Tensor:
-    """Mean over weights[k, m] of the best weighted sum in f[..., n, m] (Zintgraf et al. 2015, expected
-    utility metric).
+    """Mean over weights[k, m] of the best weighted sum in f[..., n, m] (Zintgraf et al. 2015): [...].
 
     f is minimised, so the best is the least and smaller is better. With `maximise` f holds returns: the best
     is the greatest, greater is better, and a set without points scores -inf. Raises ValueError for shapes

@@ -55,17 +55,17 @@ def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
 
 
 def _batch_of_rows(t: Tensor, row_dims: int) -> Floats:
-    """`t` as a contiguous array with one batch axis before its last `row_dims` axes; widening keeps the
-    order."""
+    """`t` in float64, which keeps the order, with one batch axis before its last `row_dims` axes."""
     t = t.detach().to(torch.float64).contiguous()
     return t.view(t.shape[: t.ndim - row_dims].numel(), *t.shape[t.ndim - row_dims :]).numpy()
 
 
 @njit
 def _sort(f: Floats, rows: Ints, start: int, stop: int) -> Ints:
-    """`rows` in the lexicographic order of columns start .. stop - 1 of f; equal rows keep their order. (A
-    merge sort that carries the first column along; `np.argsort` inside Numba takes many seconds to
-    compile.)"""
+    """`rows` in the lexicographic order of columns start .. stop - 1 of f; equal rows keep their order.
+
+    A merge sort that carries the first column along: `np.argsort` inside Numba takes many seconds to compile.
+    """
     n = len(rows)
     order, merged = rows.copy(), np.empty(n, np.int64)
     key, merged_key = np.empty(n), np.empty(n)
@@ -132,9 +132,12 @@ def _chains(p: Floats) -> Ints:
 
 @njit
 def _splits(p: Floats, depth: int) -> tuple[Ints, Floats]:
-    """Halves the points again and again: a full binary tree in heap order, whose node s splits objective
-    axis[s] at split[s]. The first objective sorts the points and the last one bounds the subtrees; the others
-    take turns, as far as they vary."""
+    """Halves the points again and again: a full binary tree in heap order, whose node s splits axis[s] at
+    split[s].
+
+    The first objective sorts the points and the last one bounds the subtrees; the others take turns where
+    they vary.
+    """
     n, m = p.shape
     axis, split = np.empty((1 << depth) - 1, np.int64), np.empty((1 << depth) - 1)
     rows, moved, sample = np.arange(n), np.empty(n, np.int64), np.empty(SAMPLE, np.int64)
@@ -274,16 +277,18 @@ def _insert(
 
 @njit
 def _trees(p: Floats, n_keep: int) -> Ints:
-    """Ranks of lexsorted points with three or more objectives: binary search over the fronts (Zhang et al.
-    2015, ENS-BS) for the first that does not dominate the point. Once fronts 0 .. limit hold n_keep points,
-    later fronts only ever read "limit + 1"."""
+    """Ranks of lexsorted points with three or more objectives.
+
+    Binary search over the fronts (Zhang et al. 2015, ENS-BS) finds the first that does not dominate the
+    point. Once fronts 0 .. limit hold n_keep >= 1 points, all that follows them is only known to be in some
+    later front.
+    """
     n, m = p.shape
     depth = 0
     while (BUCKET << depth) < n:
         depth += 1
     axis, split = _splits(p, depth)
-    # A root per front and at most two nodes per division; at each level a point takes part in one of BUCKET
-    # divisions.
+    # A root per front and two nodes per division; a level has no more divisions than n / BUCKET.
     nodes = np.empty(n + 2 * (n // BUCKET + 1) * depth, NODE)
     used = 0
     roots = np.empty(n, np.int64)
@@ -345,7 +350,7 @@ def _rank_one(f: Floats, violation: Floats, n_keep: int, rank: Ints) -> None:
         for i in range(feasible):
             for j in range(m):
                 p[i, j] = f[order[i], j]
-        found = _chains(p) if m <= 2 else _trees(p, n_keep)
+        found = _chains(p) if m <= 2 else _trees(p, max(n_keep, 1))
         for i in range(feasible):
             rank[order[i]] = found[i]
             fronts = max(fronts, found[i] + 1)

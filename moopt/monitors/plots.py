@@ -26,7 +26,8 @@ DPI = 200
 STYLE = {
     "font.size": 10.0, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.8, "legend.frameon": False,
+    "axes.linewidth": 0.8, "legend.edgecolor": "none", "legend.framealpha": 0.85,
+    "text.parse_math": False,  # names may contain dollars
 }  # fmt: skip
 
 
@@ -77,8 +78,14 @@ def _title(figure: Figure, result: Result) -> None:
         about = "≈ " if "approximate" in result.convention else ""
         scaled = " (scaled)" if "scaled" in result.convention else ""
         parts.append(f"hypervolume {about}{result.hypervolume:.4g}{scaled}")
-    figure.suptitle(f"{result.problem.name} · {result.algorithm}", x=0.02, ha="left", fontsize=13, weight="bold")
-    figure.axes[0].set_title("  ·  ".join(parts), loc="left", fontsize=10, color=colour, pad=12)
+    if n > LINES and result.problem.n_obj > 3:
+        parts.append(f"{LINES} lines drawn")
+    axes = figure.axes[0]
+    name = f"{result.problem.name} · {result.algorithm}"
+    axes.set_title(name, loc="left", fontsize=13, weight="bold", pad=28)
+    axes.annotate(
+        "  ·  ".join(parts), (0, 1), (0, 12), "axes fraction", "offset points", color=colour, annotation_clip=False
+    )
 
 
 def _label(result: Result, i: int) -> str:
@@ -156,7 +163,6 @@ def _solid(axes: Any, result: Result) -> None:
         axis.pane.set_facecolor("white")
         axis.pane.set_edgecolor("#DDDDDD")
         axis._axinfo["grid"].update(color="#EEEEEE", linewidth=0.8)
-    # looking at the corner where minimised objectives are best
     axes.view_init(elev=28, azim=38)
     _legend(axes, len(layers) + (true is not None), loc="upper right", markerscale=1.5)
 
@@ -200,15 +206,17 @@ def _parallel(axes: Axes, result: Result) -> None:
             collection.set_alpha(alpha)
         axes.add_collection(collection)
     for i in range(problem.n_obj):
-        axes.axvline(i, color=FAINT, linewidth=0.8, zorder=3)
-        for height, at in ((-0.03, low[i]), (1.03, low[i] + width[i])):
+        axes.vlines(i, 0, 1, color=FAINT, linewidth=0.8, zorder=3)
+        for height, at in ((-0.02, low[i]), (1.02, low[i] + width[i])):
             axes.text(
-                i, height, f"{float(at * signs[i]):.3g}", ha="center", va="top" if height < 0 else "bottom",
+                i, height, _number(float(at * signs[i])), ha="center", va="top" if height < 0 else "bottom",
                 fontsize=8.5, color=FAINT,
             )  # fmt: skip
     axes.set_xlim(-0.3, problem.n_obj - 0.7)
-    axes.set_ylim(-0.1, 1.1)
-    axes.set_xticks(range(problem.n_obj), [f"{name}\n({d})" for name, d in zip(problem.objective_labels, _senses(result), strict=True)])
+    axes.set_ylim(-0.08, 1.06)
+    senses = ["min" if sign > 0 else "max" for sign in problem.signs]
+    labels = [f"{name}\n({sense})" for name, sense in zip(problem.objective_labels, senses, strict=True)]
+    axes.set_xticks(range(problem.n_obj), labels)
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.set_yticks([])
     axes.set_ylabel("better  ←        →  worse")
@@ -217,8 +225,10 @@ def _parallel(axes: Axes, result: Result) -> None:
     _legend(axes, len(layers) + (true is not None), loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
 
 
-def _senses(result: Result) -> list[str]:
-    return ["min" if sign > 0 else "max" for sign in result.problem.signs]
+def _number(value: float) -> str:
+    """Three digits, without an exponent where that reads well."""
+    short = float(f"{value:.3g}")
+    return f"{short:,.0f}" if 1000 <= abs(short) < 1e7 else f"{short:.3g}"
 
 
 def _some(points: Tensor) -> Tensor:

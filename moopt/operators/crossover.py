@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.arithmetic import power
+
 
 def sbx(u: Tensor, a: Tensor, b: Tensor, low: Tensor, high: Tensor, eta: float) -> tuple[Tensor, Tensor]:
     """Simulated binary crossover within bounds; each gene takes part with probability one half.
@@ -27,9 +29,9 @@ def sbx(u: Tensor, a: Tensor, b: Tensor, low: Tensor, high: Tensor, eta: float) 
     wide = torch.where(crossed, gap, 1.0)
 
     def spread(room: Tensor) -> Tensor:
-        alpha = 2.0 - (1.0 + 2.0 * room / wide).pow(-(eta + 1.0))
+        alpha = 2.0 - power(1.0 + 2.0 * room / wide, -(eta + 1.0))
         scaled = v * alpha
-        return torch.where(scaled <= 1.0, scaled, 1.0 / (2.0 - scaled)).pow(exponent)
+        return power(torch.where(scaled <= 1.0, scaled, 1.0 / (2.0 - scaled)), exponent)
 
     middle = 0.5 * (smaller + larger)
     left = (middle - 0.5 * spread(smaller - low) * gap).clamp(low, high)

@@ -1,5 +1,4 @@
-"""Sets of directions: weight vectors on the unit simplex, nonnegative and of sum 1. Nothing here is
-random."""
+"""Sets of directions: weight vectors on the unit simplex, nonnegative and of sum 1, without chance."""
 
 from __future__ import annotations
 
@@ -10,10 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-RELAXED = (
-    1000  # above this many directions their spacing is so fine that evening it out is not worth the time
-)
-ROUNDS = 100
+RELAXED = 2000  # directions; more are so close together that evening them out is not worth the time
+ROUNDS = 100  # of relaxation: the least distance of 100 directions gains 4 % by four times as many
 
 
 def das_dennis(n_obj: int, divisions: int) -> Tensor:

@@ -1,5 +1,4 @@
-"""Compares solutions: dominance, diversity, scalarising, tournaments, truncation. All objectives are
-minimised."""
+"""Compares solutions. All objectives are minimised."""
 
 from moopt.selection.diversity import crowding_distance
 from moopt.selection.dominance import nondominated_mask, nondominated_rank

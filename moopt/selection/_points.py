@@ -1,5 +1,4 @@
-"""The public door of selection and indicators: what a caller hands in becomes a floating-point tensor of
-points."""
+"""The public door of selection and indicators: what a caller hands in becomes a floating-point tensor."""
 
 from __future__ import annotations
 
@@ -11,8 +10,7 @@ from torch import Tensor
 
 
 def as_tensor(name: str, value: Any) -> Tensor:
-    """A tensor as it is, anything else (array, list, data frame) as a copy; numbers that are not floats as
-    float64."""
+    """A tensor as it is, anything else (array, list, data frame) as a copy; integers become float64."""
     if isinstance(value, Tensor):
         tensor = value
     else:

@@ -9,8 +9,7 @@ from moopt.selection._points import as_points, as_tensor
 
 
 def crowding_distance(f: Tensor, rank: Tensor | None = None) -> Tensor:
-    """Crowding distance of each point within its front, larger is less crowded: [..., n] in the precision of
-    f.
+    """Crowding distance of each point in its front, larger is less crowded: [..., n] in the precision of f.
 
     Args:
         f: objectives [..., n, m].
@@ -32,7 +31,5 @@ def crowding_distance(f: Tensor, rank: Tensor | None = None) -> Tensor:
     if rank is not None:
         rank = as_tensor("rank", rank)
         if rank.shape != f.shape[:-1]:
-            raise ValueError(
-                f"rank: expected one number per point, {list(f.shape[:-1])}, got {list(rank.shape)}"
-            )
+            raise ValueError(f"rank: expected shape {list(f.shape[:-1])}, got {list(rank.shape)}")
     return dispatch.crowding_distance(f, rank)

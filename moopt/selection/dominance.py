@@ -46,7 +46,5 @@ def _checked(f: Tensor, violation: Tensor | None) -> tuple[Tensor, Tensor | None
     if violation is not None:
         violation = as_tensor("violation", violation)
         if violation.shape != f.shape[:-1]:
-            raise ValueError(
-                f"violation: expected one number per point, {list(f.shape[:-1])}, got {list(violation.shape)}"
-            )
+            raise ValueError(f"violation: expected shape {list(f.shape[:-1])}, got {list(violation.shape)}")
     return f, violation

@@ -51,10 +51,8 @@ def sum_of_products(f: Tensor, weights: Tensor) -> Tensor:
 
 def _check(f: Tensor, weights: Tensor, ideal: Tensor | None = None) -> None:
     m = f.shape[-1]
-    if weights.shape[-1] != m or (ideal is not None and ideal.shape[-1] != m):
-        given = f"weights {list(weights.shape)}" + (
-            f" and ideal {list(ideal.shape)}" if ideal is not None else ""
-        )
-        raise ValueError(
-            f"weights: expected a last axis of {m} objectives like f {list(f.shape)}, got {given}"
-        )
+    for name, given in (("weights", weights), ("ideal", ideal)):
+        if given is not None and given.shape[-1] != m:
+            raise ValueError(
+                f"{name}: expected {m} objectives like f {list(f.shape)}, got {list(given.shape)}"
+            )

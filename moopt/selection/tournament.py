@@ -11,29 +11,23 @@ def tournament(u: Tensor, *keys: Tensor) -> Tensor:
 
     Args:
         u: uniform draws [..., k, 2] in [0, 1) that name the contestants, with replacement.
-        keys: [..., n] each, smaller is better, compared one after the other; NaN loses against every number.
-            NSGA-II passes rank and negative crowding distance (Deb et al. 2002, section III-B, crowded
-            comparison).
+        keys: [..., n] each, smaller is better, compared one after the other; NaN counts as
+            infinity. NSGA-II passes rank and negative crowding distance (Deb et al. 2002, section III-B).
 
-    The first contestant wins if all keys are equal. Raises ValueError for shapes that do not fit, or if n is
+    The first contestant wins if all keys are equal. Raises ValueError for shapes that do not fit and for n =
     0.
     """
     if not keys or any(key.shape != keys[0].shape or key.shape[:-1] != u.shape[:-2] for key in keys):
         shapes = [list(key.shape) for key in keys]
-        raise ValueError(
-            f"keys: expected shape {[*u.shape[:-2], 'n']} to go with u {list(u.shape)}, got {shapes}"
-        )
+        raise ValueError(f"keys: expected the leading shape of u {list(u.shape)} and one n, got {shapes}")
     n = keys[0].shape[-1]
     if n == 0 or u.shape[-1] != 2:
         raise ValueError(f"u: expected draws [..., k, 2] among at least one, got {list(u.shape)} among {n}")
     first, second = (u * n).long().clamp_max(n - 1).unbind(-1)
     second_wins = torch.zeros_like(first, dtype=torch.bool)
     for key in reversed(keys):
-        a, b = key.gather(-1, first), key.gather(-1, second)
         if key.is_floating_point():
-            a, b = (
-                a.nan_to_num(torch.inf, torch.inf, -torch.inf),
-                b.nan_to_num(torch.inf, torch.inf, -torch.inf),
-            )
+            key = key.nan_to_num(torch.inf, torch.inf, -torch.inf)
+        a, b = key.gather(-1, first), key.gather(-1, second)
         second_wins = (b < a) | ((b == a) & second_wins)
     return torch.where(second_wins, second, first)

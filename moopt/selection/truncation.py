@@ -18,9 +18,7 @@ def best(n_keep: int, *keys: Tensor) -> Tensor:
     order. NaN comes last. Raises ValueError if the keys' shapes differ or hold fewer than `n_keep`.
     """
     if not keys or any(key.shape != keys[0].shape for key in keys):
-        raise ValueError(
-            f"keys: expected one or more of equal shape, got {[list(key.shape) for key in keys]}"
-        )
+        raise ValueError(f"keys: expected one or more of one shape, got {[list(key.shape) for key in keys]}")
     n = keys[0].shape[-1]
     if not 0 <= n_keep <= n:
         raise ValueError(f"n_keep: expected a number from 0 to {n}, got {n_keep}")

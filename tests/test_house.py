@@ -1,0 +1,225 @@
+"""The house: who may import whom, what is packaged, what an import costs, what is documented."""
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import moopt
+from moopt import registry
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGINE, CATALOGUES = ROOT / "moopt", (ROOT / "problems", ROOT / "algorithms")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def imports(path, top_level_only=False):
+    """Modules that a file imports."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = module.body if top_level_only else ast.walk(module)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def sources(*folders):
+    return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+
+
+def test_arrows_point_to_the_engine():
+    for path in sources(ENGINE):
+        for name in imports(path):
+            assert not name.startswith(("moopt.problems", "moopt.algorithms")), f"{path.name} imports {name}"
+
+
+def test_catalogue_files_import_no_sibling():
+    for folder in CATALOGUES:
+        for path in sources(folder):
+            for name in imports(path):
+                sibling = name.startswith(("moopt.problems", "moopt.algorithms"))
+                assert not sibling or name.startswith("moopt.problems._functions"), f"{path.name} imports {name}"
+
+
+def test_nobody_imports_a_catalogue_by_its_folder():
+    for path in sources(ROOT):
+        if not {"build", ".venv"} & set(path.parts):
+            for name in imports(path):
+                assert name.split(".")[0] not in ("problems", "algorithms"), f"{path} imports {name}"
+
+
+def test_only_the_cli_prints_and_nobody_asserts():
+    for path in sources(ENGINE, *CATALOGUES):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                assert path.name == "cli.py", f"{path}:{node.lineno} prints"
+
+
+def test_every_package_is_listed():
+    """A subfolder that is not listed is missing from the wheel, yet importable in an editable install."""
+    listed = set(PROJECT["tool"]["setuptools"]["packages"])
+    engine = {".".join(p.relative_to(ROOT).parts) for p in ENGINE.rglob("*") if p.is_dir() and list(p.glob("*.py"))}
+    assert listed == engine | {"moopt", "moopt.problems", "moopt.algorithms"}
+    for folder in CATALOGUES:
+        assert not [p for p in folder.iterdir() if p.is_dir() and list(p.glob("*.py"))], "catalogues stay flat"
+    for name in listed - {"moopt.problems", "moopt.algorithms"}:
+        assert (ROOT / Path(*name.split(".")) / "__init__.py").exists(), f"{name} has no __init__.py"
+
+
+def test_every_catalogue_file_is_in_a_table():
+    for folder, group in zip(CATALOGUES, ("problems", "algorithms"), strict=True):
+        files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+        assert files == {target.split(":")[0].rsplit(".", 1)[1] for target in registry.catalogue(group).values()}
+        for name in registry.catalogue(group):
+            assert re.fullmatch(r"[a-z][a-z0-9]*", name), name
+
+
+WHERE = "import json, moopt, moopt.problems.zdt as z; print(json.dumps([moopt.__file__, z.__file__, moopt.problem('zdt1').name]))"
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scripts") / "where.py"
+    path.write_text(WHERE)
+    return path
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["inside the root", "outside"])
+@pytest.mark.parametrize("how", ["script", "-c", "-m", "stdin"])
+def test_imports_from_everywhere(script, how, inside, tmp_path):
+    command = {"script": [str(script)], "-c": ["-c", WHERE], "-m": ["-m", "where"], "stdin": ["-"]}[how]
+    environment = {**os.environ, "PYTHONPATH": str(script.parent)} if how == "-m" else None
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT if inside else tmp_path, env=environment, capture_output=True, text=True,
+        input=WHERE if how == "stdin" else None, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    engine, problems, name = json.loads(done.stdout)
+    assert Path(engine) == ENGINE / "__init__.py" and Path(problems) == ROOT / "problems" / "zdt.py" and name == "zdt1"
+
+
+def test_a_notebook_and_a_spawned_worker_import_the_same(tmp_path):
+    code = "import multiprocessing as m\nimport moopt\nif __name__ == '__main__':\n"
+    code += "    with m.get_context('spawn').Pool(1) as p: print(p.apply(moopt.problem, ('zdt2',)).name)\n"
+    path = tmp_path / "spawned.py"
+    path.write_text(code)
+    done = subprocess.run([sys.executable, str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "zdt2", done.stderr
+    cell = "exec(compile('import moopt; print(moopt.problem(\"zdt3\").name)', '<cell>', 'exec'), {'__name__': '__main__'})"
+    done = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "zdt3", done.stderr
+
+
+HEAVY = ["numba", "scipy.stats", "botorch", "gpytorch", "matplotlib", "mujoco", "pandas", "moocore", "rich", "typer"]
+
+
+def test_an_import_loads_nothing_heavy():
+    code = f"import sys, moopt, moopt.problems, moopt.algorithms; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_wheel_is_whole_and_typed(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
+    shipped = {name for name in wheel.namelist() if name.startswith("moopt/")}
+    expected = {str(p.relative_to(ROOT)) for p in sources(ENGINE)} | {"moopt/py.typed"}
+    expected |= {f"moopt/{p.relative_to(ROOT)}" for p in sources(*CATALOGUES)}
+    assert shipped == expected
+    wheel.extractall(tmp_path / "site")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p", "moopt"],
+        cwd=tmp_path / "site", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout[-3000:]
+    code = "import moopt, moopt.problems.zdt as z, sys; print(moopt.__file__, z.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(tmp_path / "site/moopt/__init__.py"), str(tmp_path / "site/moopt/problems/zdt.py")]
+
+
+PUBLIC = ["moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.testing", "moopt.monitors"]
+PUBLIC += ["moopt.executors", "moopt.storage", "moopt.surrogate", "moopt.learning"]
+
+
+def public_names():
+    for package in PUBLIC:
+        module = importlib.import_module(package)
+        names = getattr(module, "__all__", None)
+        for name in names if names is not None else [n for n in vars(module) if not n.startswith("_")]:
+            thing = getattr(module, name)
+            if names is not None or getattr(thing, "__module__", "") == package:
+                yield package, name, thing
+
+
+def test_every_public_name_is_in_the_api_page():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^- `([\w.]+)", page, flags=re.MULTILINE))
+    public = {f"{package}.{name}" for package, name, thing in public_names() if not inspect.ismodule(thing)}
+    assert listed == public, f"missing {sorted(public - listed)}, superfluous {sorted(listed - public)}"
+
+
+def test_every_public_name_is_explained():
+    bare = []
+    for package, name, thing in public_names():
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            if not (thing.__doc__ or "").strip():
+                bare.append(f"{package}.{name}")
+            if inspect.isclass(thing):
+                bare += [
+                    f"{package}.{name}.{m}"
+                    for m, member in vars(thing).items()
+                    if not m.startswith("_") and inspect.isfunction(member) and not inspect.getdoc(getattr(thing, m))
+                ]
+    assert not bare
+
+
+def test_every_catalogue_entry_names_its_source():
+    for group in ("problems", "algorithms"):
+        for name, target in registry.catalogue(group).items():
+            module = importlib.import_module(target.split(":")[0])
+            cls = registry.load(group, name)
+            assert inspect.getdoc(cls), name
+            if name != "random":
+                text = (module.__doc__ or "") + (cls.__doc__ or "")
+                assert re.search(r"\b(19|20)\d\d\b", text), f"{name}: no paper with its year"
+
+
+def test_files_stay_short():
+    for path in sources(ROOT / "algorithms"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 180, path.name
+    for path in sources(ENGINE):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path.name
+    nsga2 = (ROOT / "algorithms" / "nsga2.py").read_text(encoding="utf-8").splitlines()
+    assert 60 <= len(nsga2) <= 120
+
+
+def test_no_machine_paths_and_versions_agree():
+    assert importlib.metadata.version("moopt") == PROJECT["project"]["version"]
+    for path in [*sources(ENGINE, *CATALOGUES, ROOT / "examples", ROOT / "benchmarks"), ROOT / "README.md"]:
+        assert "/root/" not in path.read_text(encoding="utf-8"), path
+
+
+def test_minimize_and_run_take_the_same():
+    run = inspect.signature(moopt.Run.__init__).parameters
+    assert [p for p in run if p != "self"] == list(inspect.signature(moopt.minimize).parameters)
+    reopen, resume = (inspect.signature(f).parameters for f in (moopt.Run.reopen, moopt.resume))
+    assert list(reopen) == list(resume)
