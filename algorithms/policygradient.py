@@ -27,7 +27,7 @@ not divide, so its optimum is that of the weighted sum, and leaves matters of sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -46,6 +46,7 @@ from moopt.space import Kind
 DECAY = (0.9, 0.999)  # beta_1 and beta_2 of Adam, algorithm 1
 EPSILON = 1e-8  # of the same
 MEMORY = 0.9  # of the running estimates: about the last ten groups
+LOOKS = 4  # evaluations of each policy in `measure`, so that noise makes few seem dominated that are not
 
 
 @dataclass(frozen=True)
@@ -156,5 +157,7 @@ class PolicyGradient(Algorithm):
 
     def measure(self, problem: Problem, state: State, rng: Rng) -> tuple[Population, Spent]:
         """The policies evaluated anew: estimates picked for being good would look better than they are."""
-        evaluation = problem.evaluate(state.x, rng)
-        return Population.of(problem, state.x, evaluation), spent_on(problem, evaluation)
+        evaluation = problem.evaluate(state.x.repeat(1, LOOKS, 1), rng)
+        f = evaluation.f.reshape(len(state.f), LOOKS, *state.f.shape[1:]).mean(1)
+        measured = replace(self.population(problem, state), f=f, failed=torch.isnan(f).any(-1))
+        return measured, spent_on(problem, evaluation)

@@ -40,7 +40,8 @@ class RandomSearch(AskTell):
         self, problem: Problem, state: Population, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
     ) -> Population:
         known = state.join(Population.of(problem, x, evaluation))
-        return known.select(torch.arange(max(0, len(known) - self.pop_size), len(known), device=x.device).expand(x.shape[0], -1))
+        last = torch.arange(max(0, len(known) - self.pop_size), len(known), device=x.device)
+        return known.select(last.expand(x.shape[0], -1))
 
     def population(self, problem: Problem, state: Population) -> Population:
         return state

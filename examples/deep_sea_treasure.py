@@ -1,8 +1,8 @@
 """One sequential problem, twice: as a black box and by learning from environment steps, under one budget.
 
-Deep sea treasure (Vamplew et al. 2011): dive for a treasure; the deeper, the richer, the longer. NSGA-II searches
-the declared policy space and finds every point of both fronts. The Q-learners weigh treasure against time linearly,
-so what they can find is the convex hull of the front: all of it where discounting bends it, the ends where it is concave.
+Deep sea treasure (Vamplew et al. 2011): dive for a treasure; the deeper, the richer, the longer. NSGA-II searches the
+declared policy space and finds every point of both fronts. The Q-learners weigh treasure against time linearly, so what
+they can find is the convex hull of the front: all of it where discounting bends it, the ends where it is concave.
 """
 
 import sys

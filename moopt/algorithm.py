@@ -26,7 +26,7 @@ class Algorithm(ABC):
     whether one state holds several runs (`False`: the loop keeps one state per run and passes r = 1).
     """
 
-    needs: ClassVar[type[Problem]] = Problem
+    needs: ClassVar[type[Problem]] = Problem  # type: ignore[type-abstract]
     kinds: ClassVar[frozenset[Kind]] = ALL_KINDS
     constraints: ClassVar[bool] = True
     objectives: ClassVar[tuple[int, int | None]] = (1, None)

@@ -173,7 +173,8 @@ class Stalled(Budget):
         _checks.number("Stalled tolerance", self.tolerance, low=0.0)
 
     def init(self, runs: int) -> Any:
-        return {"best": torch.full((runs,), -torch.inf, dtype=torch.float64), "since": torch.zeros(runs, dtype=torch.int64)}
+        best = torch.full((runs,), -torch.inf, dtype=torch.float64)
+        return {"best": best, "since": torch.zeros(runs, dtype=torch.int64)}
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         current = progress.indicator(self.indicator) * (1 if HIGHER_IS_BETTER[self.indicator] else -1)
@@ -232,5 +233,5 @@ def budget(value: Budget | int) -> Budget:
     if isinstance(value, Budget):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Evaluations(value)  # type: ignore[arg-type]  # checked there
+        return Evaluations(value)
     raise TypeError(f"budget: expected a number of evaluations or a Budget, got {value!r}")

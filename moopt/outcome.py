@@ -30,6 +30,8 @@ def results(run: Run) -> Result:
             spent = {unit: int(amount[i]) for unit, amount in group.spent.items()}
             parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
     parts.sort(key=lambda part: part.seed)
+    history = run.history.copy()
+    parts = [replace(part, _history=history, _run=part.seed - run.seed) for part in parts]
     if run.ledger is not None:
         by_run = {part.seed: [t for t in run.ledger.trials if run.seed + t.run == part.seed] for part in parts}
         parts = [replace(part, trials=by_run[part.seed]) for part in parts]
@@ -38,9 +40,9 @@ def results(run: Run) -> Result:
     population = parts[0].population
     for part in parts[1:]:
         population = population.join(part.population)
-    front = merged_front([part.front for part in parts if part.status is not Status.INFEASIBLE] or [p.front for p in parts])
+    front = merged_front([part.front for part in parts])
     merged = _result(run, population, front, run.total_spent(), run.failures(), run.seed)
-    return replace(merged, parts=parts, trials=[trial for part in parts for trial in part.trials])
+    return replace(merged, parts=parts, _history=history, trials=[trial for part in parts for trial in part.trials])
 
 
 def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population]]:
@@ -71,9 +73,12 @@ def _measured_again(run: Run, group: Group, front: Population, i: int) -> Popula
         front = front.select(thin(front.f, torch.ones(len(front), dtype=torch.bool), MEASURED_POINTS))
     x = front.x.to(run.device)[None]
     evaluation = run.problem.evaluate(x, group.rng.take(torch.tensor([i], device=run.device)).fold(MEASURE))
-    group.spent["evaluations"][i] += len(front)
+    looked = {"evaluations": len(front)}
     if run.problem.cost_unit is not None and evaluation.cost is not None:
-        group.spent[run.problem.cost_unit][i] += int(evaluation.cost.sum())
+        looked[run.problem.cost_unit] = int(evaluation.cost.sum())
+    for unit, amount in looked.items():
+        group.spent[unit] = group.spent[unit].clone()  # the history still holds the old one
+        group.spent[unit][i] += amount
     return merged_front([_row(Population.of(run.problem, x, evaluation), 0)])
 
 

@@ -158,8 +158,9 @@ class Problem(ABC):
         """Checks what `_evaluate` gave and fills what it left out."""
         if isinstance(answer, Tensor):
             answer = (answer,)
-        f, g, failed, f_var, cost = (*answer, *(None,) * (5 - len(answer)))
-        if g is None:
+        parts: list[Any] = [*answer, *(None,) * (5 - len(answer))]
+        f, g, failed, f_var, cost = parts
+        if g is None and isinstance(f, Tensor):
             g = f.new_zeros(*f.shape[:-1], 0)
         for what, value, width in (("f", f, self.n_obj), ("g", g, self.n_con)):
             if not isinstance(value, Tensor) or value.shape != (*x.shape[:-1], width):
@@ -298,7 +299,8 @@ class FunctionProblem(Problem):
             if missing:
                 raise ValueError(f"{self.name}: expected {names} in the answer, got {sorted(answer)}")
             return [answer[name] for name in names]
-        outputs = list(answer) if isinstance(answer, (tuple, list, Tensor)) or hasattr(answer, "__array__") else [answer]
+        several = isinstance(answer, (tuple, list)) or getattr(answer, "ndim", 0) > 0
+        outputs = list(answer) if several else [answer]
         if len(outputs) != len(names):
             raise ValueError(f"{self.name}: expected {len(names)} outputs ({', '.join(names)}), got {len(outputs)}")
         return outputs

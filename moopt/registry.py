@@ -75,9 +75,8 @@ def check_pair(problem: Problem, algorithm: Algorithm) -> None:
     reason = misfit(problem, algorithm)
     if reason:
         fitting = [name for name in catalogue("algorithms") if misfit(problem, load("algorithms", name)) is None]
-        raise ValueError(
-            f"{type(algorithm).__name__} does not fit: {reason}; what would: {', '.join(fitting) or 'none of the catalogue'}"
-        )
+        others = ", ".join(fitting) or "none of the catalogue"
+        raise ValueError(f"{type(algorithm).__name__} does not fit: {reason}; what would: {others}")
 
 
 class Undescribable(ValueError):

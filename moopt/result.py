@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
+    from moopt.monitors.history import History
     from moopt.trials import Trial
 
 
@@ -67,6 +68,19 @@ class Result:
     versions: Mapping[str, str] = field(default_factory=versions)
     folder: Path | None = None
     parts: Sequence[Result] = ()
+    _history: History | None = field(default=None, repr=False, compare=False)
+    _run: int | None = field(default=None, repr=False)  # whose part of the history
+
+    @property
+    def history(self) -> pandas.DataFrame:
+        """How it went: a row for every step, in a long search for evenly spaced ones, and for each run.
+
+        Columns: `run`, `generations`, `evaluations` and other units spent so far, `seconds`, `hypervolume` of the
+        archive, shares of `feasible` and `failed` ones of the points evaluated in that very step, `failures` so far.
+        """
+        from moopt.monitors.history import History
+
+        return (self._history or History()).to_dataframe(self._run)
 
     @property
     def runs(self) -> list[Result]:
@@ -85,14 +99,13 @@ class Result:
         points = self.front if points is None else points
         problem = self.problem
         table: dict[str, Any] = {}
+        names = problem.space.names
         for name, values in problem.space.table(points.x).items():
             place = problem.space.columns[name]
-            if isinstance(values, list) and values and hasattr(values[0], "__array__"):
-                table |= {problem.space.names[i]: [v[i - place.start] for v in values] for i in range(place.start, place.stop)}
-            elif place.stop - place.start > 1 and not values:
-                table |= {problem.space.names[i]: [] for i in range(place.start, place.stop)}
-            else:
+            if names[place.start] == name:
                 table[name] = values
+            else:  # several columns under one name
+                table |= {names[place.start + i]: [v[i] for v in values] for i in range(place.stop - place.start)}
         constraints = problem.constraint_values(points.g)
         table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
         table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
@@ -119,7 +132,7 @@ class Result:
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
-        return self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0]  # type: ignore[return-value]
+        return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0])
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of the front: scatter for two and three objectives, parallel coordinates above."""
@@ -146,17 +159,22 @@ class Result:
         }
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `result.json`, `result.safetensors` (this and every single run) and `front.csv`. Raises OSError."""
+        """Writes `result.json`, `result.safetensors` (this and every single run), `front.csv` and `history.csv`.
+
+        Raises OSError.
+        """
         from moopt.storage.checkpoint import write_tree
         from moopt.storage.files import write_atomic, write_json
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         points = [{"front": r.front, "population": r.population} for r in (self, *self.parts)]
-        write_tree(folder / "result.safetensors", tree.plain(points))
+        history = self._history.state() if self._history else {}
+        write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
         content = {**self.summary(), "frame": _frame(self.problem), "parts": [r.summary() for r in self.parts]}
         write_json(folder / "result.json", content)
         write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
+        write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
         return folder
 
     @staticmethod
@@ -165,19 +183,23 @@ class Result:
 
         Raises CheckpointError for files that are damaged, foreign, or newer.
         """
+        from moopt.monitors.history import History
         from moopt.storage.checkpoint import read_checkpoint
         from moopt.storage.files import read_json
 
         folder = Path(folder)
-        content, points = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
+        content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
         problem = registry.rebuild(content["frame"]["problem"]) or FunctionProblem(
             None, *(registry.rebuild(content["frame"][key]) for key in ("variables", "objectives", "constraints"))
         )
-        results = [
-            _loaded(problem, summary, saved, folder)
-            for summary, saved in zip((content, *content["parts"]), points, strict=True)
+        history = History()
+        if saved["history"]:
+            history.restore(saved["history"])
+        whole, *parts = [
+            replace(_loaded(problem, summary, points, folder), _history=history, _run=summary["seed"] - content["seed"])
+            for summary, points in zip((content, *content["parts"]), saved["points"], strict=True)
         ]
-        return Result(**{**vars(results[0]), "parts": results[1:]})
+        return replace(whole, parts=parts, _run=None if parts else 0)
 
 
 def _frame(problem: Problem) -> dict[str, Any]:
@@ -208,6 +230,3 @@ def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path)
         None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
         versions=summary["versions"], folder=folder,
     )  # fmt: skip
-
-
-

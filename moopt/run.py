@@ -240,10 +240,11 @@ class Run:
         if self.initial is None or not isinstance(self.algorithm, AskTell):
             return
         for index, group in enumerate(self.groups):
-            known = tree.map_tensors(lambda leaf, group=group: group.expanded(leaf), self.initial.known)
+            known = tree.map_tensors(group.expanded, self.initial.known)
             x = group.expanded(self.initial.x)
             if len(known):
-                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), known.x, None, known.evaluation))
+                told = known.evaluation
+                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), known.x, None, told))
                 group.learn(known)
             if x.shape[1] and self.ledger is not None:
                 self.ledger.give(index, group, x, self.initial.values)
@@ -364,8 +365,9 @@ class Run:
         if not waiting:
             waiting = self._ask(ledger, 0, n)
         if not waiting and ledger.algorithm.told == "whole" and self._given_out:
+            n_open = len(ledger.open_trials(0))
             raise ValueError(
-                f"{self.algorithm_name} needs the results of all {len(ledger.open_trials(0))} points of its generation, "
+                f"{self.algorithm_name} needs the results of all {n_open} points of its generation, "
                 "got a request for more before they were told"
             )
         self._given_out |= {trial.id for trial in waiting[:n]}

@@ -86,8 +86,8 @@ def device_of(device: torch.device | str | None) -> torch.device:
 
 def dtype_of(dtype: torch.dtype | str | None) -> torch.dtype:
     """float64 or float32. Raises ValueError otherwise."""
-    found = DTYPES.get(dtype or "float64") if isinstance(dtype, (str, type(None))) else dtype
-    if found not in DTYPES.values():
+    found = dtype if isinstance(dtype, torch.dtype) else DTYPES.get(dtype or "float64")
+    if found is None or found not in DTYPES.values():
         raise ValueError(f"dtype: expected float64 or float32, got {dtype!r}")
     return found
 

@@ -350,9 +350,8 @@ class Space:
         """
         if set(values) != set(self.variables):
             missing, unknown = set(self.variables) - set(values), set(values) - set(self.variables)
-            raise ValueError(
-                f"expected values for {sorted(self.variables)}, got missing {sorted(missing)}, unknown {sorted(unknown)}"
-            )
+            known = sorted(self.variables)
+            raise ValueError(f"expected values for {known}, got missing {sorted(missing)}, unknown {sorted(unknown)}")
         row: list[float] = []
         for name, variable in self.variables.items():
             try:

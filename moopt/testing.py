@@ -45,8 +45,8 @@ def _global_draws_untouched(who: str) -> Iterator[None]:
     import numpy as np
 
     def state() -> tuple[Any, ...]:
-        numpy_state = np.random.get_state()
-        return torch.random.get_rng_state().tolist(), numpy_state[1].tolist(), numpy_state[2], random.getstate()
+        numpy_state = np.random.get_state(legacy=False)
+        return torch.random.get_rng_state().tolist(), repr(numpy_state), random.getstate()
 
     before = state()
     yield
@@ -218,11 +218,10 @@ def check_algorithm(
 
 
 def _same_result(a: Result, b: Result) -> bool:
-    def points(p: Population) -> tuple[Tensor, ...]:
-        return p.x, p.f, p.g
+    def tensors(result: Result) -> list[Tensor]:
+        return [leaf for p in (result.population, result.front) for leaf in (p.x, p.f, p.g)]
 
-    pairs = [*zip(points(a.population), points(b.population), strict=True), *zip(points(a.front), points(b.front), strict=True)]
-    return all(_equal(p, q) for p, q in pairs) and a.spent == b.spent
+    return all(map(_equal, tensors(a), tensors(b))) and a.spent == b.spent
 
 
 def _check_result(who: str, problem: Problem, result: Result) -> None:

@@ -253,7 +253,7 @@ class Ledger:
             return self.finish(event["group"], group, [self.trials[o["id"]] for o in event["trials"]])
         new = self.ask(event["group"], group, event["n"], event["limit"])
         if [trial.x for trial in new] != [x for _, _, x in event["trials"]]:
-            _log.warning("the algorithm suggests other points than before the interruption: keeping those of the journal")
+            _log.warning("the algorithm suggests other points than before the interruption: keeping the journal's")
             batch = self.batches[event["group"]][-1]
             rows = torch.tensor([x for _, _, x in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
             batch.x = rows.reshape(batch.x.shape)

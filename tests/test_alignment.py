@@ -23,6 +23,7 @@ from moopt.problems.alignment import (
     WORDS,
     ExactAlignment,
 )
+from moopt.selection import nondominated_mask
 
 FORMS = [pytest.param(2, id="two"), pytest.param(3, id="three")]
 
@@ -543,9 +544,11 @@ def test_policy_gradient_reaches_the_exact_front() -> None:
     estimated = algorithm.population(problem, state).f[0]
     assert float((estimated - reached).mean(0).abs().max()) < 0.1  # a mean, not the luckiest group
     population, spent = algorithm.measure(problem, state, rng.fold(800))
-    assert spent["tokens"].tolist() == [64 * 64 * 4] and spent["evaluations"].tolist() == [64]
+    assert spent["tokens"].tolist() == [4 * 64 * 64 * 4] and spent["evaluations"].tolist() == [4 * 64]
     assert float((population.f[0] - reached).mean(0).abs().max()) < 0.05
-    assert hypervolume(population.f[0], problem.reference_point) / volume == pytest.approx(0.99, abs=0.02)
+    assert hypervolume(population.f[0], problem.reference_point) / volume == pytest.approx(0.99, abs=0.01)
+    reported = reached[nondominated_mask(population.f[0])]
+    assert hypervolume(reported, problem.reference_point) / volume > 0.99
 
 
 # The public door

@@ -32,9 +32,9 @@ def test_das_dennis_is_the_whole_lattice(n_obj, divisions):
     w = das_dennis(n_obj, divisions)
     assert len(w) == math.comb(divisions + n_obj - 1, n_obj - 1)
     assert on_simplex(w)
-    steps = w * divisions
-    assert torch.equal(steps, steps.round())
-    assert len(w.unique(dim=0)) == len(w)
+    steps = (w * divisions).round()
+    torch.testing.assert_close(w * divisions, steps)
+    assert len(steps.unique(dim=0)) == len(w)
 
 
 def test_layers_of_deb_and_jain():
@@ -93,12 +93,16 @@ def test_many_directions():
 
 def test_smallest_sufficient_lattice():
     assert torch.equal(lattice_of(500, 2), das_dennis(2, 499))
-    assert torch.equal(lattice_of(92, 3), das_dennis(3, 13)) and torch.equal(lattice_of(91, 3), das_dennis(3, 12))
+    assert torch.equal(lattice_of(92, 3), das_dennis(3, 13)) and torch.equal(
+        lattice_of(91, 3), das_dennis(3, 12)
+    )
     assert lattice_of(500, 1).tolist() == [[1.0]]
 
 
 def test_impossible_sets_are_refused():
-    with pytest.raises(ValueError, match="das_dennis: expected n_obj and divisions of at least 1, got 3 and 0"):
+    with pytest.raises(
+        ValueError, match="das_dennis: expected n_obj and divisions of at least 1, got 3 and 0"
+    ):
         das_dennis(3, 0)
     with pytest.raises(ValueError, match="directions: expected n and n_obj of at least 1, got 0 and 2"):
         directions(0, 2)

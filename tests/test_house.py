@@ -86,7 +86,10 @@ def test_every_catalogue_file_is_in_a_table():
             assert re.fullmatch(r"[a-z][a-z0-9]*", name), name
 
 
-WHERE = "import json, moopt, moopt.problems.zdt as z; print(json.dumps([moopt.__file__, z.__file__, moopt.problem('zdt1').name]))"
+WHERE = """
+import json, moopt, moopt.problems.zdt as zdt
+print(json.dumps([moopt.__file__, zdt.__file__, moopt.problem("zdt1").name]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +120,7 @@ def test_a_notebook_and_a_spawned_worker_import_the_same(tmp_path):
     path.write_text(code)
     done = subprocess.run([sys.executable, str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "zdt2", done.stderr
-    cell = "exec(compile('import moopt; print(moopt.problem(\"zdt3\").name)', '<cell>', 'exec'), {'__name__': '__main__'})"
+    cell = "exec(compile('import moopt; print(moopt.problem(\"zdt3\").name)', '<cell>', 'exec'), {})"
     done = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "zdt3", done.stderr
 
@@ -153,7 +156,8 @@ def test_the_wheel_is_whole_and_typed(tmp_path):
         [sys.executable, "-P", "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.split() == [str(tmp_path / "site/moopt/__init__.py"), str(tmp_path / "site/moopt/problems/zdt.py")]
+    site = tmp_path / "site" / "moopt"
+    assert done.stdout.split() == [str(site / "__init__.py"), str(site / "problems" / "zdt.py")]
 
 
 PUBLIC = ["moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.testing", "moopt.monitors"]

@@ -81,7 +81,7 @@ def test_seconds_end_a_run():
         (lambda: Seconds(math.inf), "finite number"),
         (lambda: Reached("hypervolum", 1), r"did you mean 'hypervolume'\?"),
         (lambda: Stalled(generations=0), "at least 1, got 0"),
-        (lambda: moopt.Tokens(10), "budget: NSGA2 on bowls spends evaluations, generations, seconds, got one in tokens"),
+        (lambda: moopt.Tokens(10), "NSGA2 on bowls spends evaluations, generations, seconds, got one in tokens"),
         (lambda: moopt.EnvSteps(10), "got one in env_steps"),
     ],
 )
@@ -353,9 +353,9 @@ def test_points_of_a_problem_without_function_are_evaluated_by_the_caller(tmp_pa
     [
         (lambda: solve("zdt11"), ValueError, r"got 'zdt11' \(did you mean 'zdt1'\?\)"),
         (lambda: moopt.minimize("zdt1", "nsga"), ValueError, r"did you mean 'nsga2'\?"),
-        (lambda: moopt.algorithm("nsga2", pop_sizee=10), ValueError, r"no option 'pop_sizee' \(did you mean 'pop_size'\?\)"),
+        (lambda: nsga2(pop_sizee=10), ValueError, r"no option 'pop_sizee' \(did you mean 'pop_size'\?\)"),
         (lambda: moopt.problem("zdt1", nvar=5), ValueError, r"zdt1 has no option 'nvar' \(did you mean 'n_var'\?\)"),
-        (lambda: moopt.algorithm("nsga2", pop_size=1), ValueError, "pop_size: expected a whole number of at least 2, got 1"),
+        (lambda: nsga2(pop_size=1), ValueError, "pop_size: expected a whole number of at least 2, got 1"),
         (lambda: solve(3), TypeError, "problem: expected a name or a Problem, got 3"),
         (lambda: solve(algorithm=7), TypeError, "algorithm: expected a name or an Algorithm, got 7"),
         (lambda: solve(runs=0), ValueError, "runs: expected a whole number of at least 1, got 0"),
@@ -364,7 +364,7 @@ def test_points_of_a_problem_without_function_are_evaluated_by_the_caller(tmp_pa
         (lambda: solve(device="gpu"), ValueError, "device: expected"),
         (lambda: solve(executor="threads"), ValueError, "threads"),
         (lambda: solve(monitors=[3]), TypeError, "expected a Monitor or a callable, got 3"),
-        (lambda: solve("deepseatreasure", "policygradient", moopt.EnvSteps(9)), ValueError, "PolicyGradient does not fit"),
+        (lambda: solve("zdt1", "policygradient", 9), ValueError, "PolicyGradient does not fit: it needs a Generative"),
     ],
 )
 def test_bad_input_gets_one_sentence(call, error, sentence):

@@ -48,7 +48,8 @@ def test_views_of_one_tensor_survive(tmp_path):
 
 
 def test_plain_and_restore_of_dataclasses():
-    points = Population(torch.ones(2, 0, 3), torch.ones(2, 0, 2), torch.ones(2, 0, 0), torch.zeros(2, 0).bool(), (1, -1))
+    x, f, g, failed = torch.ones(2, 0, 3), torch.ones(2, 0, 2), torch.ones(2, 0, 0), torch.zeros(2, 0).bool()
+    points = Population(x, f, g, failed, (1, -1))
     template = {"population": points, "pair": (torch.zeros(2), 1), "any": None}
     filled = {"population": tree.map_tensors(lambda leaf: leaf + 1 if leaf.dtype != torch.bool else leaf, points),
               "pair": (torch.tensor([3.0, 4.0]), 2), "any": torch.ones(2)}  # fmt: skip

@@ -54,7 +54,7 @@ class Archive:
         points = self._kept
         for waiting in self._waiting:
             points = points.join(waiting)
-        new = torch.ones(points.failed.shape[0], len(points) - len(self._kept), dtype=torch.bool, device=points.f.device)
+        new = torch.ones_like(points.failed[:, len(self._kept) :])
         valid = torch.cat((self._valid, new), -1) & ~points.failed
         violation = torch.where(valid, points.violation, torch.inf)
         f = torch.where(valid[..., None], points.f, torch.inf)

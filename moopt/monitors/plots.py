@@ -5,6 +5,7 @@ Colours: M. Okabe, K. Ito (2008), "Color Universal Design", told apart by every 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,12 @@ def plot_front(result: Result, path: str | Path | None = None) -> Figure:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     m = result.problem.n_obj
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 5.6) if m == 3 else (max(6.4, 1.3 * m + 2.0), 4.8), layout="constrained")
+        size = {1: (6.4, 2.4), 2: (6.4, 4.8), 3: (6.4, 5.6)}.get(m, (max(6.4, 1.3 * m + 2.0), 4.8))
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
         FigureCanvasAgg(figure)
         axes = figure.add_subplot(projection="3d" if m == 3 else None)
         if not len(result.front):
@@ -78,8 +81,9 @@ def _title(figure: Figure, result: Result) -> None:
         about = "≈ " if "approximate" in result.convention else ""
         scaled = " (scaled)" if "scaled" in result.convention else ""
         parts.append(f"hypervolume {about}{result.hypervolume:.4g}{scaled}")
-    if n > LINES and result.problem.n_obj > 3:
-        parts.append(f"{LINES} lines drawn")
+    layers = _layers(result)
+    if result.problem.n_obj > 3 and any(len(points) > LINES // len(layers) for points, *_ in layers):
+        parts.append(f"at most {LINES} lines drawn")
     axes = figure.axes[0]
     name = f"{result.problem.name} · {result.algorithm}"
     axes.set_title(name, loc="left", fontsize=13, weight="bold", pad=28)
@@ -116,9 +120,11 @@ def _layers(result: Result) -> list[tuple[Tensor, str, str, str]]:
     return [(everything, PALE, marker, "all runs"), (result.front.objectives, COLOURS[0], marker, "merged front")]
 
 
-def _legend(axes: Axes, drawn: int, **where: Any) -> None:
-    if drawn > 1:
-        axes.legend(fontsize=9, handletextpad=0.4, **where)
+def _legend(axes: Axes, layers: Sequence[Any], true: Tensor | None = None, **where: Any) -> None:
+    if len(layers) > 1 or true is not None:
+        for handle in axes.legend(fontsize=9, handletextpad=0.4, **where).legend_handles:
+            if handle is not None:
+                handle.set_alpha(1.0)
 
 
 def _empty(axes: Axes) -> None:
@@ -134,7 +140,7 @@ def _strip(axes: Axes, result: Result) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(_label(result, 0))
-    _legend(axes, len(layers))
+    _legend(axes, layers)
 
 
 def _flat(axes: Axes, result: Result) -> None:
@@ -148,13 +154,13 @@ def _flat(axes: Axes, result: Result) -> None:
     axes.set_axisbelow(True)
     axes.set_xlabel(_label(result, 0))
     axes.set_ylabel(_label(result, 1))
-    _legend(axes, len(layers) + (true is not None), markerscale=1.3)
+    _legend(axes, layers, true, markerscale=1.3)
 
 
 def _solid(axes: Any, result: Result) -> None:
     true, layers = _true_front(result, FRONT_POINTS[3]), _layers(result)
     if true is not None:
-        axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, alpha=0.5, linewidths=0, depthshade=False, label="Pareto front")
+        axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, alpha=0.9, linewidths=0, depthshade=False, label="Pareto front")
     for points, colour, marker, text in layers:
         edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.3} if marker == "o" else {"linewidths": 1.2}
         axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, **edge)
@@ -164,7 +170,7 @@ def _solid(axes: Any, result: Result) -> None:
         axis.pane.set_edgecolor("#DDDDDD")
         axis._axinfo["grid"].update(color="#EEEEEE", linewidth=0.8)
     axes.view_init(elev=28, azim=38)
-    _legend(axes, len(layers) + (true is not None), loc="upper right", markerscale=1.5)
+    _legend(axes, layers, true, loc="upper right", markerscale=1.5)
 
 
 def _size(points: Tensor) -> float:
@@ -196,15 +202,14 @@ def _parallel(axes: Axes, result: Result) -> None:
             color="#EDEDED", linewidth=0, label="range of the Pareto front", zorder=0,
         )  # fmt: skip
     for points, colour, _, text in layers:
-        points = _some(points)
-        alpha = max(0.15, min(0.8, 30 / len(points)))
-        collection = LineCollection(lines(points), colors=colour, linewidths=1.0, alpha=alpha, label=text, zorder=2)
+        drawn = lines(_some(points, LINES // len(layers)))
+        colours: Any = colour
         if len(layers) == 1 and colour == COLOURS[0]:
             # along the first objective: from orange (its better end) to blue, which all can tell apart
             shades = LinearSegmentedColormap.from_list("front", ("#E69F00", "#8C8C8C", "#0072B2"))
-            collection.set_color(shades([line[0, 1] for line in lines(points)]))
-            collection.set_alpha(alpha)
-        axes.add_collection(collection)
+            colours, text = shades([line[0, 1] for line in drawn]), ""
+        alpha = max(0.15, min(0.8, 30 / len(drawn)))
+        axes.add_collection(LineCollection(drawn, colors=colours, alpha=alpha, linewidths=1.0, label=text, zorder=2))
     for i in range(problem.n_obj):
         axes.vlines(i, 0, 1, color=FAINT, linewidth=0.8, zorder=3)
         for height, at in ((-0.02, low[i]), (1.02, low[i] + width[i])):
@@ -222,7 +227,7 @@ def _parallel(axes: Axes, result: Result) -> None:
     axes.set_ylabel("better  ←        →  worse")
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
-    _legend(axes, len(layers) + (true is not None), loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+    _legend(axes, layers, true, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
 
 
 def _number(value: float) -> str:
@@ -231,8 +236,8 @@ def _number(value: float) -> str:
     return f"{short:,.0f}" if 1000 <= abs(short) < 1e7 else f"{short:.3g}"
 
 
-def _some(points: Tensor) -> Tensor:
-    """At most LINES of the points, evenly taken along the first objective."""
-    if len(points) <= LINES:
+def _some(points: Tensor, most: int) -> Tensor:
+    """At most so many of the points, evenly taken along the first objective."""
+    if len(points) <= most:
         return points
-    return points[torch.argsort(points[:, 0])][torch.linspace(0, len(points) - 1, LINES).round().long()]
+    return points[torch.argsort(points[:, 0])][torch.linspace(0, len(points) - 1, most).round().long()]

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from moopt.monitor import Monitor, Snapshot
 
@@ -25,7 +25,8 @@ class ProgressLine(Monitor):
     """A line on `stream` (default: stderr): used share of the budget, spending, hypervolume, feasible share, time.
 
     On a terminal it is redrawn in place; elsewhere a plain line comes every half minute. It ends with how the run
-    ended. A step in which nothing is due reads the clock once. Where the stream is gone, the run goes on without it.
+    ended. An update waits for 50 times what the one before took, so at most 2 % of the time goes into them; a step
+    in which nothing is due reads the clock once. Where the stream is gone, the run goes on without it.
     """
 
     def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -33,51 +34,42 @@ class ProgressLine(Monitor):
         self._due = math.inf
         self._console: Console | None = None
         self._live: Live | None = None
-        self._limits: tuple[str, int] | None = None
+        self._limit: tuple[str, int] | None = None
+        self._least, self._warm = LOG_SECONDS, False
 
     def on_start(self, snapshot: Snapshot) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._limits = _limit(snapshot)
+        self._limit = _limit(snapshot)
         self._console = Console(file=self._stream or sys.stderr, highlight=False)
         if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False)
-            self._draw(self._terminal(_name(snapshot), snapshot.fraction, self._parts(snapshot)), start=True)
-            self._due = self._clock() + TERMINAL_SECONDS
-        else:
-            self._due = self._clock() + LOG_SECONDS
+            self._live, self._least = Live(console=self._console, auto_refresh=False), TERMINAL_SECONDS
+            self._show(snapshot)
+        self._due = self._clock() + self._least
 
     def on_step(self, snapshot: Snapshot) -> None:
         began = self._clock()
         if began < self._due:
             return
-        share, parts = snapshot.fraction, self._parts(snapshot)
-        if self._live is not None:
-            drawn = self._draw(self._terminal(_name(snapshot), share, parts))
-        else:
-            drawn = self._draw(_plain(_name(snapshot), share, parts))
+        drawn = self._show(snapshot)
         now = self._clock()
-        least = TERMINAL_SECONDS if self._live is not None else LOG_SECONDS
-        self._due = now + max(least, REST * (now - began)) if drawn else math.inf
+        # the first one loads code that the result needs anyway: that is no price of looking
+        rest = REST * (now - began) if self._warm else 0.0
+        self._due, self._warm = now + max(self._least, rest) if drawn else math.inf, True
 
     def on_end(self, result: Result) -> None:
         if self._console is None:
             return
         failed = result.failures
         parts = [
-            str(result.status),
             self._spending(result.spent),
             _hypervolume(result.hypervolume, result.convention),
             f"{len(result.front):,} points",
-            f"{failed:,} failed" if failed else "",
             _clock_face(result.seconds),
+            f"{failed:,} failed" if failed else "",
         ]
-        name = f"{result.problem.name} {result.algorithm}"
-        if self._live is not None:
-            self._draw(self._terminal(name, 1.0 if result.status != "interrupted" else None, parts))
-        else:
-            self._draw(_plain(name, None, parts))
+        self._draw(f"{result.problem.name} {result.algorithm}", str(result.status), 1.0, parts)
         self.close()
 
     def close(self) -> None:
@@ -89,64 +81,57 @@ class ProgressLine(Monitor):
             except (OSError, ValueError):  # the terminal is gone
                 pass
 
-    def _parts(self, snapshot: Snapshot) -> list[str]:
+    def _show(self, snapshot: Snapshot) -> bool:
         share, failures = snapshot.fraction, snapshot.failures
         left = snapshot.seconds * (1 / share - 1) if share > 0 else math.nan
-        return [
+        parts = [
             self._spending(snapshot.total_spent),
             _hypervolume(float(snapshot.indicator().mean()), snapshot.scorer.convention, len(snapshot.runs)),
-            _feasible(snapshot),
             f"{failures:,} failed" if failures else "",
             _clock_face(snapshot.seconds) + ("" if math.isnan(left) else f", {_clock_face(left)} left"),
+            _feasible(snapshot),
         ]
+        name = f"{snapshot.problem.name} {type(snapshot.algorithm).__name__.lower()}"
+        return self._draw(name, "" if math.isnan(share) else f"{math.floor(100 * share):3d} %", share, parts)
 
     def _spending(self, spent: Mapping[str, int]) -> str:
         """What the budget counts, or else evaluations, or else generations."""
-        if self._limits is not None:
-            unit, most = self._limits
+        if self._limit is not None:
+            unit, most = self._limit
             return f"{spent.get(unit, 0):,}/{most:,} {_words(unit)}"
         unit = "evaluations" if spent.get("evaluations") else "generations"
         return f"{spent.get(unit, 0):,} {_words(unit)}"
 
-    def _terminal(self, name: str, share: float | None, parts: list[str]) -> RenderableType:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        width = self._console.width if self._console is not None else 80
-        line = Table.grid(padding=(0, 1), expand=True)
-        line.add_column(no_wrap=True, max_width=max(12, width // 4))
-        line.add_column(width=min(24, max(6, width // 8)))
-        line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        cells: list[Any] = [Text(name, "bold", overflow="ellipsis")]
-        text = Text("  ".join(part for part in parts if part), overflow="ellipsis", no_wrap=True)
-        text.highlight_regex(r"[\d,]+ failed", "red")
-        if share is None:
-            cells.append(Text(""))
-        else:
-            pulse = math.isnan(share)
-            cells.append(ProgressBar(1.0, 0.0 if pulse else share, pulse=pulse))
-            if not pulse:
-                text = Text(f"{math.floor(100 * share):3d} %  ", "cyan").append_text(text)
-        line.add_row(*cells, text)
-        return line
-
-    def _draw(self, what: RenderableType, start: bool = False) -> bool:
-        """Shows it; False where that was not possible and never will be."""
+    def _draw(self, name: str, state: str, share: float, parts: list[str]) -> bool:
+        """Shows the line; False where that was not possible and never will be."""
+        parts = [part for part in parts if part]
         try:
             if self._live is not None:
-                if start:
-                    self._live.start()
-                self._live.update(what, refresh=True)
+                self._live.start()  # nothing happens when it is
+                self._live.update(_line(self._live.console.width, name, state, share, parts), refresh=True)
             elif self._console is not None:
-                self._console.print(what, soft_wrap=True, markup=False)
+                self._console.out(f"{name}: " + ", ".join(filter(None, [state.strip(), *parts])))
         except (OSError, ValueError):  # the terminal is gone, the stream closed
             return False
         return True
 
 
-def _name(snapshot: Snapshot) -> str:
-    return f"{snapshot.problem.name} {type(snapshot.algorithm).__name__.lower()}"
+def _line(width: int, name: str, state: str, share: float, parts: list[str]) -> RenderableType:
+    """One row that never wraps: what does not fit is cut at its end."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    row = Table.grid(padding=(0, 1), expand=True)
+    row.add_column(no_wrap=True, max_width=max(12, width // 4))
+    row.add_column(width=min(24, max(6, width // 10)))
+    row.add_column(no_wrap=True, ratio=1)
+    pulse = math.isnan(share)
+    text = Text.assemble((state + "  " if state else "", "cyan"), "  ".join(parts), overflow="ellipsis")
+    text.highlight_regex(r"[\d,]+ failed", "red")
+    bar = ProgressBar(1.0, 0.0 if pulse else share, pulse=pulse)
+    row.add_row(Text(name, "bold", overflow="ellipsis"), bar, text)
+    return row
 
 
 def _limit(snapshot: Snapshot) -> tuple[str, int] | None:
@@ -176,10 +161,6 @@ def _feasible(snapshot: Snapshot) -> str:
 
 
 def _clock_face(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def _plain(name: str, share: float | None, parts: list[str]) -> str:
-    percent = "" if share is None or math.isnan(share) else f"{math.floor(100 * share)} %"
-    return f"{name}: " + ", ".join(part for part in [percent, *parts] if part)
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

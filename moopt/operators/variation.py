@@ -47,7 +47,9 @@ class Variation:
         if space.kinds == {Kind.REAL}:
             first, second = sbx(u.masked_fill(stays, 1.0), a, b, low, high, self.crossover_eta)
             children = torch.cat((first, second), -2)
-            return polynomial_mutation(v, children, low, high, self.mutation_eta, probability) if probability else children
+            if probability:
+                children = polynomial_mutation(v, children, low, high, self.mutation_eta, probability)
+            return children
         return self._mixed(space, a, b, u.masked_fill(stays, 1.0), v, stays, probability, rng)
 
     def _mixed(

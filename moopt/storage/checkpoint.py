@@ -50,7 +50,7 @@ def _checksum(tensors: dict[str, Tensor]) -> int:
     for name in sorted(tensors, key=int):
         leaf = tensors[name]
         if leaf.numel():
-            value = zlib.crc32(memoryview(leaf.reshape(-1).numpy()).cast("B"), value)
+            value = zlib.crc32(leaf.reshape(-1).view(torch.uint8).numpy().data, value)
     return value
 
 

@@ -40,7 +40,9 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            raise FileExistsError(f"{self.path}: expected a folder of its own, got one that a running search holds") from None
+            raise FileExistsError(
+                f"{self.path}: expected a folder of its own, got one that a running search holds"
+            ) from None
 
     @property
     def checkpoints(self) -> Path:
