@@ -2,6 +2,7 @@
 
 from moopt import indicators, selection
 from moopt.algorithm import Algorithm, AskTell
+from moopt.api import minimize, resume
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
 from moopt.generative import GenerativeProblem
 from moopt.monitor import Monitor, Snapshot
@@ -10,7 +11,7 @@ from moopt.problem import Evaluation, FunctionProblem, Problem
 from moopt.random import Rng
 from moopt.registry import algorithm, problem
 from moopt.result import Result, Status
-from moopt.run import Run, minimize, resume
+from moopt.run import Run
 from moopt.sequential import SequentialProblem
 from moopt.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
 from moopt.trials import Trial

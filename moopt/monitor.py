@@ -97,7 +97,7 @@ class Snapshot:
     @property
     def folder(self) -> Path | None:
         """Where the run is kept on disk."""
-        return self._run.folder.path if self._run.folder else None
+        return self._run.folder
 
     @property
     def scorer(self) -> Scorer:

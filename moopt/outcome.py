@@ -97,7 +97,7 @@ def _result(
         message=_message(run, status, spent, failures), spent=spent, seconds=run.seconds, seed=seed,
         hypervolume=float(run.scorer("hypervolume", [front])[0]), convention=run.scorer.convention,
         reference_point=run.scorer.reference_point, failures=failures,
-        folder=run.folder.path if run.folder else None,
+        folder=run.folder,
     )  # fmt: skip
 
 

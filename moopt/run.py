@@ -15,7 +15,8 @@ from moopt import _checks, registry, setup, tree
 from moopt.algorithm import Algorithm, AskTell, Spent, generation, spent_on
 from moopt.budget import Budget
 from moopt.budget import budget as as_budget
-from moopt.executors import Executor, executor
+from moopt.executors import Executor
+from moopt.executors import executor as as_executor
 from moopt.group import INITIAL, Group
 from moopt.initial import Initial, initial_points
 from moopt.interrupts import Interrupts
@@ -28,13 +29,11 @@ from moopt.population import Population
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
-from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
-from moopt.storage.files import read_json, write_json
+from moopt.storage import Keeper, RunFolder
+from moopt.storage.files import read_json
 from moopt.trials import Ledger, Trial
 
-ARCHIVE_CAPACITY = 1000
-CHECKPOINT_SECONDS = 10.0
-CHECKPOINT_SHARE = 0.02  # of the wall time, at most
+ARCHIVE_CAPACITY = 1000  # points a run keeps
 
 
 class Run:
@@ -84,7 +83,7 @@ class Run:
         self.by_trials = isinstance(self.algorithm, AskTell) and (
             not self.problem.vectorized or executor is not None
         )
-        self.executor = _executor(executor)
+        self.executor = as_executor(executor)
         self.interrupts = Interrupts()
         self.scorer = Scorer(self.problem)
         self.history = History()
@@ -97,11 +96,8 @@ class Run:
         self._started = False
         self._given_out: set[int] = set()
         self._seconds, self._since = 0.0, 0.0
-        self._checkpoint, self._checkpointed, self._checkpoint_cost = 0, 0.0, 0.0
-        self.folder: RunFolder | None = None
-        if out is not None:
-            self.folder = RunFolder(out, new=True)
-            write_json(self.folder.path / "config.json", setup.config(self, executor))
+        self.keeper = Keeper(None if out is None else RunFolder(out, new=True))
+        self.keeper.write_config(lambda: setup.config(self, executor))
 
     @classmethod
     def reopen(
@@ -131,7 +127,7 @@ class Run:
         except BaseException:
             held.close()
             raise
-        run.folder, run.by_trials = held, content["by_trials"]
+        run.keeper, run.by_trials = Keeper(held), content["by_trials"]
         return run
 
     # what monitors, messages and results read
@@ -154,6 +150,11 @@ class Run:
     def failures(self) -> int:
         """Failed evaluations of all runs so far."""
         return sum(int(group.failures.sum()) for group in self.groups)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the run is kept on disk."""
+        return self.keeper.path
 
     def fraction(self) -> float:
         """Used share of the budget over all runs, in [0, 1]; NaN where unknown."""
@@ -187,7 +188,7 @@ class Run:
                     raise
                 self.status = Status.INTERRUPTED
             except BaseException:
-                self._write_checkpoint()
+                self._checkpoint()
                 self.close()
                 raise
             finally:
@@ -208,12 +209,8 @@ class Run:
         separate = not self.algorithm.batched_runs
         if self.by_trials and isinstance(self.algorithm, AskTell):
             separate |= self.algorithm.told == "any"
-            journal = Journal(self.folder.trials) if self.folder else None
-            self.ledger = Ledger(self.problem, self.algorithm, journal, self.interrupts)
-        saved = read_newest(self.folder.checkpoints) if self.folder else None
-        if saved is not None:
-            self._restore(*saved)
-        else:
+            self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts)
+        if not self.keeper.restore(self._restore):
             for runs in torch.arange(self.n_runs).split(1 if separate else self.n_runs):
                 self._open(runs)
             self._take_initial()
@@ -299,8 +296,8 @@ class Run:
                 with self.interrupts.whole():
                     group.commit(state)
                     self._account(group, evaluated, spent)
-                    if self._checkpoint_is_due():
-                        self._write_checkpoint()
+                    if self.keeper.is_due(self.seconds):
+                        self._checkpoint()
 
     # trials
 
@@ -338,7 +335,7 @@ class Run:
         if limit == 0 or (whole and open_points) or (not whole and n == 0):
             return []
         new = ledger.ask(index, group, None if whole else n, limit)
-        self._write_checkpoint()
+        self._checkpoint()
         return new
 
     def _tell(self, ledger: Ledger, finished: Sequence[Trial]) -> None:
@@ -404,115 +401,41 @@ class Run:
         """What was found so far; written to the folder, too."""
         self._start()
         result = results(self)
-        if self.folder is not None:
-            self._write_checkpoint()
-            result.save(self.folder.path)
-            result.plot(self.folder.path / "front.png")
+        self._checkpoint()
+        self.keeper.write_result(result)
         return result
 
     def close(self) -> None:
-        """Lets go of the folder and of what monitors hold."""
-        for watching in self.monitors:
-            watching.close()
+        """Lets go of the folder."""
         if self.ledger is not None and self.ledger.journal is not None:
             self.ledger.journal.close()
-        if self.folder is not None:
-            self.folder.close()
+        self.keeper.close()
 
-    def _checkpoint_is_due(self) -> bool:
-        wait = max(CHECKPOINT_SECONDS, self._checkpoint_cost / CHECKPOINT_SHARE)
-        return self.folder is not None and self.seconds - self._checkpointed > wait
+    def _checkpoint(self) -> None:
+        if self._started:
+            self.keeper.write(self.saved, self.seconds)
 
-    def _write_checkpoint(self) -> None:
-        if self.folder is None or not self._started:
-            return
-        began = time.perf_counter()
-        content = {
+    def saved(self) -> Any:
+        """A plain tree of everything, for a checkpoint."""
+        return {
             "groups": [group.saved() for group in self.groups],
             "ledger": None if self.ledger is None else self.ledger.saved(),
             "scorer": self.scorer.state(),
             "monitors": [tree.plain(watching.state()) for watching in self.monitors],
             "seconds": self.seconds,
         }
-        self._checkpoint += 1
-        write_checkpoint(self.folder.checkpoints, self._checkpoint, content)
-        self._checkpointed, self._checkpoint_cost = self.seconds, time.perf_counter() - began
 
-    def _restore(self, number: int, saved: Any) -> None:
-        """Takes back a checkpoint. Raises CheckpointError where it does not belong to this run."""
-        try:
-            for content in saved["groups"]:
-                self._open(content["runs"]).restore(content)
-            if self.ledger is not None:
-                self.ledger.restore(saved["ledger"])
-            self.scorer.restore(saved["scorer"])
-            for watching, state in zip(self.monitors, saved["monitors"], strict=False):
-                watching.restore(state)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise CheckpointError(f"checkpoint {number}: expected one of this run, got another ({error})") from None
-        self._checkpoint, self._seconds = number, saved["seconds"]
+    def _restore(self, saved: Any) -> None:
+        for content in saved["groups"]:
+            self._open(content["runs"]).restore(content)
+        if self.ledger is not None:
+            self.ledger.restore(saved["ledger"])
+        self.scorer.restore(saved["scorer"])
+        for watching, state in zip(self.monitors, saved["monitors"], strict=False):
+            watching.restore(state)
+        self._seconds = saved["seconds"]
 
 
 def evaluations(told: Population) -> Spent:
     """What told trials [r, k, ...] spent."""
     return {"evaluations": torch.full(told.failed.shape[:1], len(told), dtype=torch.int64)}
-
-
-_executor = executor
-
-
-def minimize(
-    problem: Problem | str,
-    algorithm: Algorithm | str | None = None,
-    budget: Budget | int | None = None,
-    *,
-    initial: Any = None,
-    seed: int = 0,
-    runs: int = 1,
-    monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
-    progress: bool | None = None,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | str | None = None,
-    executor: Executor | str | None = None,
-    out: str | Path | None = None,
-) -> Result:
-    """Searches the Pareto front of a problem.
-
-    `problem`, `algorithm`: objects or names of the catalogue; without an algorithm one is picked and named in the
-    result's message. `budget`: a whole number of evaluations or a `Budget`. `initial`: points to begin with (x,
-    dicts, a DataFrame or a Population; evaluated ones are not evaluated again). `runs`: independent runs, run i
-    with seed + i. `monitors`: watch every step. `progress`: a line on the terminal (default: where there is one).
-    `device`, `dtype`: "cpu" or "cuda", float64 or float32. `executor`: where expensive evaluations run, "inline"
-    or "processes:4". `out`: a new folder to keep the run in, from which `resume` continues it.
-
-    Raises ValueError or TypeError with one sentence for whatever does not fit, FileExistsError for a folder that
-    holds a run, OSError for one that cannot be written.
-    """
-    return Run(
-        problem, algorithm, budget, initial=initial, seed=seed, runs=runs, monitors=monitors, progress=progress,
-        device=device, dtype=dtype, executor=executor, out=out,
-    ).run()  # fmt: skip
-
-
-def resume(
-    folder: str | Path,
-    *,
-    problem: Problem | None = None,
-    algorithm: Algorithm | None = None,
-    budget: Budget | int | None = None,
-    monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
-    progress: bool | None = None,
-    executor: Executor | str | None = None,
-) -> Result:
-    """Continues the run in a folder, to its budget or to a larger one.
-
-    A synchronous run ends in the same bits as without the interruption. `problem`, `algorithm`: needed where the
-    run's own cannot be imported by name (lambdas, notebooks, scripts). `monitors` watch from here on.
-
-    Raises FileNotFoundError where there is no run, CheckpointError for files that are damaged, foreign, or newer,
-    ValueError for a problem or algorithm that is missing or of another kind.
-    """
-    return Run.reopen(
-        folder, problem=problem, algorithm=algorithm, budget=budget, monitors=monitors, progress=progress,
-        executor=executor,
-    ).run()  # fmt: skip

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from moopt import registry, setup
 from moopt.algorithm import Algorithm, AskTell, misfit
+from moopt.api import minimize, resume
 from moopt.budget import Budget, Generations
 from moopt.monitor import Snapshot
-from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
-from moopt.run import minimize, resume
 from moopt.selection import nondominated_mask
 from moopt.space import Box, Choice, Flag, Integer, Permutation, Real, Space, Variable
 

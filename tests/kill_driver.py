@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import moopt
-import moopt.run
+import moopt.storage.keeper
 
-moopt.run.CHECKPOINT_SECONDS = 0.02  # so that a kill lands between many checkpoints
-moopt.run.CHECKPOINT_SHARE = 0.5
+moopt.storage.keeper.CHECKPOINT_SECONDS = 0.02  # so that a kill lands between many checkpoints
+moopt.storage.keeper.CHECKPOINT_SHARE = 0.5
 
 
 def note(path, **entry):

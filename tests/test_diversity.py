@@ -53,7 +53,9 @@ def test_crowding_by_hand(kernel):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_conventions_of_crowding(kernel):
-    distance = lambda f, rank=None: KERNELS[kernel](torch.tensor(f, dtype=torch.float64), rank).tolist()
+    def distance(f):
+        return KERNELS[kernel](torch.tensor(f, dtype=torch.float64), None).tolist()
+
     assert distance([[0, 4], [1, 3], [1, 3], [3, 1], [4, 0]]) == [INF, 1.5, 0.0, 1.5, INF]  # copies
     assert distance([[0, 7, 4], [1, 7, 3], [4, 7, 0]]) == [INF, 2.0, INF]  # a constant objective
     assert distance([[2, 5]]) == [INF]

@@ -10,12 +10,12 @@ functions give their numbers:
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt.indicators._sets import as_set, as_vector
@@ -60,17 +60,18 @@ def hypervolume_contributions(
     """What each point of f[..., n, m] adds to the hypervolume: HV(f) - HV(f without it), [..., n].
 
     A copy or a dominated point adds nothing, yet a dominated point lessens what the one above it adds;
-    `ignore_dominated` leaves dominated points out first, as a front-wise selection does (and is faster from
-    three objectives on). A point with -inf gets inf and is left out of the others' account. Errors and
-    conventions as for `hypervolume`.
+    `ignore_dominated` leaves dominated points out first, as a front-wise selection does. O(n log n) for one
+    and two objectives, and for three with `ignore_dominated`; else n hypervolumes of what remains inside a
+    point's box. A point with -inf gets inf and is left out of the others' account. Errors and conventions as
+    for `hypervolume`.
     """
     points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
     n, m = points.shape[-2:]
     if n == 0:
         return torch.zeros_like(unbounded, dtype=torch.float64)
+    if ignore_dominated:
+        points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
     if m == 2:
-        if ignore_dominated:
-            points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
         x, y, order = _by_first(points)
         # Up to the next x, what lies between the lowest and second lowest y so far belongs to the lowest.
         lowest, owner = y.cummin(-1)
@@ -80,8 +81,9 @@ def hypervolume_contributions(
     else:
         import moocore  # type: ignore[import-untyped, unused-ignore]
 
-        contributions = functools.partial(moocore.hv_contributions, ignore_dominated=ignore_dominated)
-        value = _each(points, r, (n,), contributions)
+        # Elsewhere moocore's contributions are 0 below 1e-8 of the whole.
+        exact = m == 3 and ignore_dominated
+        value = _each(points, r, (n,), moocore.hv_contributions if exact else _exclusive)
     return value.masked_fill(unbounded, torch.inf) / box[..., None]
 
 
@@ -116,6 +118,21 @@ def _prepared(
     if f.shape[-1] == 1:
         f, r = torch.nn.functional.pad(f, (0, 1)), torch.nn.functional.pad(r, (0, 1), value=1.0)
     return f, r, box.expand(batch), unbounded
+
+
+def _exclusive(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each point's box less what the others cover of it (While, Bradstreet and Barone 2012, WFG)."""
+    import moocore  # type: ignore[import-untyped, unused-ignore]
+
+    value = np.zeros(len(points))
+    for i, point in enumerate(points):
+        others = np.delete(points, i, 0)
+        if not (others <= point).all(-1).any():
+            inside = np.maximum(others, point)
+            inside = inside[(inside < reference).all(-1)]
+            covered = moocore.hypervolume(inside, reference) if len(inside) else 0.0
+            value[i] = max(0.0, np.prod(reference - point) - covered)
+    return value
 
 
 def _by_first(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:

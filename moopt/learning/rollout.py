@@ -90,10 +90,12 @@ def advance(problem: SequentialProblem, worlds: Worlds, action: Tensor, rng: Rng
 
 
 def _where(mask: Tensor, one: Any, other: Any) -> Any:
-    """`one` where the mask [r, w] holds, else `other`, leaf by leaf: trees of tensors [r, w, ...]."""
-    chosen, kept = tree.flatten(one)[0], tree.flatten(other)
-    merged = {
-        path: torch.where(mask.view(*mask.shape, *(1,) * (leaf.ndim - 2)), chosen[path], leaf)
-        for path, leaf in kept[0].items()
-    }
-    return tree.restore(other, merged, kept[1])
+    """`one` where the mask [r, w] holds, else `other`: world states, leaf by leaf."""
+    leaves: list[Tensor] = []
+    tree.map_tensors(lambda leaf: leaves.append(leaf) or leaf, one)  # type: ignore[func-returns-value]
+    rest = iter(leaves)
+
+    def choose(leaf: Tensor) -> Tensor:
+        return torch.where(mask.view(*mask.shape, *(1,) * (leaf.ndim - 2)), next(rest), leaf)
+
+    return tree.map_tensors(choose, other)

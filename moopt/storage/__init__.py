@@ -4,5 +4,6 @@ from moopt.storage.checkpoint import read_newest, write_checkpoint
 from moopt.storage.files import CheckpointError
 from moopt.storage.folder import RunFolder
 from moopt.storage.journal import Journal
+from moopt.storage.keeper import Keeper
 
-__all__ = ["CheckpointError", "Journal", "RunFolder", "read_newest", "write_checkpoint"]
+__all__ = ["CheckpointError", "Journal", "Keeper", "RunFolder", "read_newest", "write_checkpoint"]
