@@ -2,6 +2,8 @@
 
 CATALOGUE: dict[str, str] = {
     "nsga2": "moopt.algorithms.nsga2:NSGA2",
+    "qnehvi": "moopt.algorithms.qnehvi:QNEHVI",
     "random": "moopt.algorithms.random:RandomSearch",
     "policygradient": "moopt.algorithms.policygradient:PolicyGradient",
+    "qlearners": "moopt.algorithms.qlearners:QLearners",
 }

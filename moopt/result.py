@@ -189,9 +189,7 @@ class Result:
 
         folder = Path(folder)
         content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
-        problem = registry.rebuild(content["frame"]["problem"]) or FunctionProblem(
-            None, *(registry.rebuild(content["frame"][key]) for key in ("variables", "objectives", "constraints"))
-        )
+        problem = _problem(content["frame"])
         history = History()
         if saved["history"]:
             history.restore(saved["history"])
@@ -219,6 +217,17 @@ def _frame(problem: Problem) -> dict[str, Any]:
         "objectives": registry.describe(dict(zip(problem.objective_labels, directions, strict=True))),
         "constraints": registry.describe(constraints),
     }
+
+
+def _problem(frame: dict[str, Any]) -> Problem:
+    """The problem where it can be made, or else one with its names and space that does not evaluate."""
+    try:
+        whole = registry.rebuild(frame["problem"])
+    except ValueError:  # it stands in a file that this process has not imported
+        whole = None
+    return whole or FunctionProblem(
+        None, *(registry.rebuild(frame[key]) for key in ("variables", "objectives", "constraints"))
+    )
 
 
 def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path) -> Result:

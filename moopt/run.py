@@ -29,8 +29,8 @@ from moopt.population import Population
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
-from moopt.storage import Keeper, RunFolder
-from moopt.storage.files import read_json
+from moopt.storage import CheckpointError, Keeper, RunFolder
+from moopt.storage.files import read_json, write_json
 from moopt.trials import Ledger, Trial
 
 ARCHIVE_CAPACITY = 1000  # points a run keeps
@@ -124,6 +124,11 @@ class Run:
                 runs=content["runs"], monitors=monitors, progress=progress, device=content["device"],
                 dtype=content["dtype"], executor=executor or content["executor"],
             )  # fmt: skip
+            if budget is not None:  # an interruption on the way there must not fall back to the old one
+                write_json(path / "config.json", {**content, "budget": registry.describe(run.budget)})
+        except KeyError as error:
+            held.close()
+            raise CheckpointError(f"{path / 'config.json'}: expected {error} in it, got a foreign file") from None
         except BaseException:
             held.close()
             raise
@@ -406,7 +411,9 @@ class Run:
         return result
 
     def close(self) -> None:
-        """Lets go of the folder."""
+        """Lets go of the folder and of what monitors hold."""
+        for watching in self.monitors:
+            watching.close()
         if self.ledger is not None and self.ledger.journal is not None:
             self.ledger.journal.close()
         self.keeper.close()

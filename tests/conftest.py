@@ -35,11 +35,13 @@ class Failing:
 
 
 @pytest.fixture
-def fail_at(monkeypatch):
+def fail_at():
     """`fail_at(k)`: the k-th write, fsync or rename raises OSError; `dead=True`: all later ones, too.
 
     Returns a function that gives the number of operations so far; `fail_at(None)` heals the disk.
     """
+
+    monkeypatch = pytest.MonkeyPatch()  # of its own, so that healing the disk undoes nothing else
 
     def arm(k, dead=False):
         monkeypatch.undo()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from moopt.kernels import dispatch, dominance, selection_cpu
-from moopt.selection import best, nondominated_mask, nondominated_rank, tournament
+from moopt.selection import best, crowding_distance, nondominated_mask, nondominated_rank, thin, tournament
 
 INF, NAN = float("inf"), float("nan")
 KERNELS = {"torch": dominance.rank, "numba": selection_cpu.rank}
@@ -206,6 +206,26 @@ def test_properties_of_ranks(f, random):
     n_keep = random.randint(0, len(f))
     assert torch.equal(nondominated_rank(points, n_keep=n_keep), cut(rank, n_keep))
     assert torch.equal(nondominated_mask(points), (rank == 0) & ~failed)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_equals_cpu():
+    for m in (1, 2, 3, 6):
+        f = torch.from_numpy(np.stack([sample(kind, 1500, m, seed=7) for kind in KINDS]))
+        f[0, 5, 0], f[1, 6] = NAN, INF
+        violation = torch.from_numpy(sample("grid", 1500, 6, seed=3).T.copy()).clamp_min(1) - 1
+        for v in (None, violation):
+            on_cuda = None if v is None else v.cuda()
+            for n_keep in (1, 700, 1500):
+                rank = nondominated_rank(f, v, n_keep)
+                assert torch.equal(nondominated_rank(f.cuda(), on_cuda, n_keep).cpu(), rank)
+            assert torch.equal(nondominated_mask(f.cuda(), on_cuda).cpu(), nondominated_mask(f, v))
+            crowding = crowding_distance(f, rank)
+            assert torch.equal(crowding_distance(f.cuda(), rank.cuda()).cpu(), crowding)
+            assert torch.equal(best(700, rank.cuda(), -crowding.cuda()).cpu(), best(700, rank, -crowding))
+            kept = thin(f, rank < 9, 300)
+            assert torch.equal(thin(f.cuda(), rank.cuda() < 9, 300).cpu(), kept)
 
 
 def test_wrong_shapes_are_refused():

@@ -42,14 +42,13 @@ NOTED = FunctionProblem(noted, {"r": Real(0.1, 2), "n": Integer(1, 9)}, ["a", "b
 def test_a_disk_that_dies_at_any_operation_costs_no_bit(tmp_path, fail_at, monkeypatch, problem, algorithm, budget):
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr("moopt.monitors.plots.plot_front", lambda result, path=None: None)  # half a second each
     algorithm = moopt.algorithm(algorithm, pop_size=5)
     whole = digest(moopt.minimize(problem, algorithm, budget, progress=False))
     died = 0
     for k in range(1, 200):
         out = tmp_path / str(k)
         fail_at(k, dead=True)
-        monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SECONDS", 0.0)
-        monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SHARE", 1e9)
         try:
             moopt.minimize(problem, algorithm, budget, out=out, progress=False)
         except OSError:

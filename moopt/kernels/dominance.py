@@ -42,6 +42,7 @@ def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
 
 def lexsort(keys: list[Tensor]) -> Tensor:
     """Indices [..., n] that sort by the first of keys[..., n], then by the second and so on; stable."""
+    keys = [key.byte() if key.dtype == torch.bool else key for key in keys]  # not every device sorts bool
     order = keys[-1].argsort(dim=-1, stable=True)
     for key in reversed(keys[:-1]):
         order = order.gather(-1, key.gather(-1, order).argsort(dim=-1, stable=True))

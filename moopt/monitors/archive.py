@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from moopt import tree
+from moopt.kernels.dominance import lexsort
 from moopt.population import Population
 from moopt.problem import Problem
 from moopt.selection import nondominated_mask, thin
@@ -18,10 +19,7 @@ from moopt.selection import nondominated_mask, thin
 
 def first_of_equals(f: Tensor) -> Tensor:
     """Which points are no repetition of an earlier one in all objectives: f[..., n, m] -> bool[..., n]."""
-    order = torch.arange(f.shape[-2], device=f.device).expand(f.shape[:-1])
-    for column in range(f.shape[-1] - 1, -1, -1):
-        keys = torch.take_along_dim(f[..., column], order, -1)
-        order = torch.take_along_dim(order, torch.argsort(keys, dim=-1, stable=True), -1)
+    order = lexsort(list(f.unbind(-1)))
     rows = torch.take_along_dim(f, order[..., None], -2)
     first = torch.ones(f.shape[:-1], dtype=torch.bool, device=f.device)
     first[..., 1:] = (rows[..., 1:, :] != rows[..., :-1, :]).any(-1)

@@ -142,7 +142,8 @@ class History(Monitor):
         table = table.reindex(columns=order).drop_duplicates(["run", "generations"])
         if run is not None:
             table = table[table["run"] == run]
-        whole = [name for name in ("run", "generations", "evaluations", "failures", *units) if table[name].notna().all()]
+        counts = ("run", "generations", "evaluations", "failures", *units)
+        whole = [name for name in counts if table[name].notna().all()]
         return table.sort_values(["run", "generations"], ignore_index=True).astype(dict.fromkeys(whole, "int64"))
 
     def copy(self) -> History:

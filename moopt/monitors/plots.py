@@ -24,7 +24,7 @@ INFEASIBLE = "#D55E00"
 FRONT_POINTS = {2: 1000, 3: 1500}
 LINES = 400  # more parallel lines than this hide each other
 DPI = 200
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10.0, "axes.edgecolor": FAINT, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.8, "legend.edgecolor": "none", "legend.framealpha": 0.85,
@@ -52,6 +52,7 @@ def plot_front(result: Result, path: str | Path | None = None) -> Figure:
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
         FigureCanvasAgg(figure)
         axes = figure.add_subplot(projection="3d" if m == 3 else None)
+        _title(axes, result)
         if not len(result.front):
             _empty(axes)
         elif m == 1:
@@ -62,13 +63,12 @@ def plot_front(result: Result, path: str | Path | None = None) -> Figure:
             _solid(axes, result)
         else:
             _parallel(axes, result)
-        _title(figure, result)
         if path is not None:
             figure.savefig(path, dpi=DPI, format="png", metadata={"Software": "moopt"})
     return figure
 
 
-def _title(figure: Figure, result: Result) -> None:
+def _title(axes: Axes, result: Result) -> None:
     n = len(result.front)
     parts = [f"{n:,} point" + ("s" if n != 1 else "")]
     if len(result.runs) > 1:
@@ -84,7 +84,6 @@ def _title(figure: Figure, result: Result) -> None:
     layers = _layers(result)
     if result.problem.n_obj > 3 and any(len(points) > LINES // len(layers) for points, *_ in layers):
         parts.append(f"at most {LINES} lines drawn")
-    axes = figure.axes[0]
     name = f"{result.problem.name} · {result.algorithm}"
     axes.set_title(name, loc="left", fontsize=13, weight="bold", pad=28)
     axes.annotate(
@@ -129,7 +128,7 @@ def _legend(axes: Axes, layers: Sequence[Any], true: Tensor | None = None, **whe
 
 def _empty(axes: Axes) -> None:
     axes.set_axis_off()
-    text = {"ha": "center", "va": "center", "fontsize": 13, "color": FAINT, "transform": axes.transAxes}
+    text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 13, "color": FAINT, "transform": axes.transAxes}
     (axes.text2D if hasattr(axes, "text2D") else axes.text)(0.5, 0.5, "the front is empty", **text)
 
 
@@ -146,10 +145,11 @@ def _strip(axes: Axes, result: Result) -> None:
 def _flat(axes: Axes, result: Result) -> None:
     true, layers = _true_front(result, FRONT_POINTS[2]), _layers(result)
     if true is not None:
-        axes.scatter(*true.T.numpy(), s=5, c=TRUE_FRONT, linewidths=0, label="Pareto front", zorder=1)
+        axes.scatter(true[:, 0], true[:, 1], s=5, c=TRUE_FRONT, linewidths=0, label="Pareto front", zorder=1)
     for points, colour, marker, text in layers:
         edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.4} if marker == "o" else {"linewidths": 1.2}
-        axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, zorder=3, **edge)
+        place = points[:, 0].numpy(), points[:, 1].numpy()
+        axes.scatter(*place, s=_size(points), c=colour, marker=marker, label=text, zorder=3, **edge)
     axes.grid(color="#EEEEEE", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xlabel(_label(result, 0))
@@ -160,7 +160,8 @@ def _flat(axes: Axes, result: Result) -> None:
 def _solid(axes: Any, result: Result) -> None:
     true, layers = _true_front(result, FRONT_POINTS[3]), _layers(result)
     if true is not None:
-        axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, alpha=0.9, linewidths=0, depthshade=False, label="Pareto front")
+        beneath: dict[str, Any] = {"alpha": 0.9, "linewidths": 0, "depthshade": False, "label": "Pareto front"}
+        axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, **beneath)
     for points, colour, marker, text in layers:
         edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.3} if marker == "o" else {"linewidths": 1.2}
         axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, **edge)

@@ -35,7 +35,7 @@ class ProgressLine(Monitor):
         self._console: Console | None = None
         self._live: Live | None = None
         self._limit: tuple[str, int] | None = None
-        self._least, self._warm = LOG_SECONDS, False
+        self._least, self._warm, self._share = LOG_SECONDS, False, 0.0
 
     def on_start(self, snapshot: Snapshot) -> None:
         from rich.console import Console
@@ -69,7 +69,8 @@ class ProgressLine(Monitor):
             _clock_face(result.seconds),
             f"{failed:,} failed" if failed else "",
         ]
-        self._draw(f"{result.problem.name} {result.algorithm}", str(result.status), 1.0, parts)
+        share = self._share if result.status in ("interrupted", "stopped") else 1.0
+        self._draw(f"{result.problem.name} {result.algorithm}", str(result.status), share, parts)
         self.close()
 
     def close(self) -> None:
@@ -83,6 +84,7 @@ class ProgressLine(Monitor):
 
     def _show(self, snapshot: Snapshot) -> bool:
         share, failures = snapshot.fraction, snapshot.failures
+        self._share = share
         left = snapshot.seconds * (1 / share - 1) if share > 0 else math.nan
         parts = [
             self._spending(snapshot.total_spent),

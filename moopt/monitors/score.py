@@ -22,10 +22,9 @@ FRONT_POINTS = 1000
 class Scorer:
     """Indicators of fronts against one frame of reference.
 
-    Where the problem knows ideal and nadir, objectives are scaled to them and hypervolume is measured from 1.1 and
-    divided by the volume of that box, so that 1 is the (unreachable) ideal point. Else it is raw, from the
-    problem's reference point, or from one inferred of the first evaluated points: their front's nadir and a
-    tenth of its range. Above four objectives hypervolume is approximate.
+    Where the problem knows ideal and nadir, objectives are scaled to them and hypervolume is measured from 1.1 in
+    each (so it is below 1.1^m). Else it is raw, from the problem's reference point, or from one inferred of the
+    first evaluated points: their front's nadir and a tenth of its range. Above four objectives it is approximate.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -39,11 +38,11 @@ class Scorer:
     def convention(self) -> str:
         """What the hypervolume means, in words."""
         if self.scaled:
-            text = "hypervolume scaled by ideal and nadir, reference 1.1, divided by 1.1^m"
+            text = "scaled by ideal and nadir, reference 1.1"
         elif self.reference_point is None:
-            return "no hypervolume yet: no feasible point to infer a reference point from"
+            return "none yet: no feasible point to infer a reference point from"
         else:
-            text = f"hypervolume from {[float(f'{v:.6g}') for v in self.reference_point]} (minimised)"
+            text = f"not scaled, reference {[float(f'{v:.6g}') for v in self.reference_point]} (minimised)"
         return text if self.exact else text + ", approximate"
 
     def freeze(self, group: Group) -> None:
@@ -69,18 +68,18 @@ class Scorer:
         if self.scaled:
             ideal, nadir = self.problem.ideal, self.problem.nadir
             f = (f - ideal) / (nadir - ideal)  # type: ignore[operator]
-            box, reference = 1.1**self.problem.n_obj, torch.full((self.problem.n_obj,), 1.1, dtype=torch.float64)
+            reference = torch.full((self.problem.n_obj,), 1.1, dtype=torch.float64)
         elif self.reference_point is None:
             return torch.zeros((), dtype=torch.float64)
         else:
-            box, reference = 1.0, self.reference_point
+            reference = self.reference_point
         if self.exact:
-            return hypervolume(f, reference) / box
+            return hypervolume(f, reference)
         import moocore
 
         inside = f[(f < reference).all(-1)]
         value = moocore.hv_approx(inside.numpy(), ref=reference.numpy()) if len(inside) else 0.0
-        return torch.tensor(float(value) / box, dtype=torch.float64)
+        return torch.tensor(float(value), dtype=torch.float64)
 
     def _distance(self, name: str, f: Tensor) -> Tensor:
         if self._front is None:

@@ -101,14 +101,17 @@ def read_newest(folder: Path) -> tuple[int, Any] | None:
     damaged: list[str] = []
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
         try:
-            return int(path.stem), read_checkpoint(path)
+            found = int(path.stem), read_checkpoint(path)
         except CheckpointError as error:
             if "damaged" not in str(error):
                 raise
             damaged.append(str(error))
-            _log.warning("%s: using an older one", error)
         except ValueError:
             raise CheckpointError(f"{path.name}: expected a numbered checkpoint, got a foreign file") from None
+        else:
+            for text in damaged:
+                _log.warning("%s: using an older one", text)
+            return found
     if damaged:
         raise CheckpointError(damaged[0])
     return None

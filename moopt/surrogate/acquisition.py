@@ -104,8 +104,9 @@ def suggest(
     Equal arguments give equal bits on the same machine; global random state is not touched. Not for use in threads.
 
     Args:
-        surrogate: the model of objectives and constraints; ``None`` while every evaluation has failed.
-        failure: the model of failures; ``None`` while none has failed. With neither, points fill the space.
+        surrogate: the model of objectives and constraints; ``None`` while nothing is known or every evaluation has
+            failed: points then fill the space, away from those known.
+        failure: the model of failures; ``None`` while none has failed.
         baseline_x: all evaluated points ``[k, d]`` in the unit cube, failed ones included; never suggested again.
         pending_x: points ``[p, d]`` under evaluation.
         reference_point: ``[m]``, minimised, in the objectives' units; what is missing or NaN is inferred.
@@ -192,17 +193,11 @@ def _score(
     """The acquisition function that fits what is known; ``None`` where there is nothing to score with."""
     from botorch.sampling import SobolQMCNormalSampler
 
+    if surrogate is None:
+        return None
     sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=_new_seed())
-    x_pending = pending if len(pending) else None
     try:
-        if surrogate is not None:
-            return _improvement(surrogate, failure, x_pending, reference_point, sampler)
-        if failure is not None:
-            from botorch.acquisition.logei import qLogProbabilityOfFeasibility
-
-            works = [lambda samples: samples[..., 0]]
-            acquisition = qLogProbabilityOfFeasibility(failure.model, works, sampler, X_pending=x_pending)
-            return _Score(acquisition, None, n_samples * (1 + len(pending)) + len(failure.x))
+        return _improvement(surrogate, failure, pending if len(pending) else None, reference_point, sampler)
     except numerical_errors() as error:
         _log.warning("suggest: no acquisition function (%s: %s); filling space", type(error).__name__, error)
     return None
@@ -224,7 +219,8 @@ def _improvement(
 
     model, n_points = surrogate.model, len(surrogate.x)
     m, c = surrogate.f.shape[-1], surrogate.g.shape[-1]
-    constraints = [_constraint(m + k, float(surrogate.mean[m + k] / surrogate.scale[m + k])) for k in range(c)]
+    limits = (_limits(surrogate) - surrogate.mean[m:]) / surrogate.scale[m:]
+    constraints = [_constraint(m + k, limit) for k, limit in enumerate(limits.tolist())]
     n_pending = 0 if pending is None else len(pending)
     n_samples = sampler.sample_shape.numel()
     if not bool((surrogate.g <= 0).all(dim=-1).any()):
@@ -259,8 +255,19 @@ def _improvement(
     return _Score(acquisition, failure, numbers)
 
 
-def _constraint(output: int, offset: float) -> Callable[[Tensor], Tensor]:
-    return lambda samples: samples[..., output] + offset
+def _limits(surrogate: Surrogate) -> Tensor:
+    """What each constraint must stay below: 0, or for a column that never goes below it half its least violation.
+
+    Such columns (``max(0, violation)``) hold exact zeros, which a model with its limit there would call feasible with
+    probability one half. Any limit up to the least violation seen tells the data apart.
+    """
+    violation = torch.where(surrogate.g > 0, surrogate.g, math.inf).amin(dim=0)
+    half = torch.where(violation < math.inf, violation / 2, surrogate.scale[surrogate.f.shape[-1] :])
+    return torch.where((surrogate.g < 0).any(dim=0), torch.zeros_like(half), half)
+
+
+def _constraint(output: int, limit: float) -> Callable[[Tensor], Tensor]:
+    return lambda samples: samples[..., output] - limit
 
 
 class _Search:
@@ -350,15 +357,15 @@ class _Search:
         return starts.squeeze(-2)
 
     def ascend(self, score: _Score, x: Tensor, known: Tensor) -> Tensor:
-        """Alternates gradient ascent in continuous columns with steps in the others: ``[s, d] -> [s, d]``."""
-        continuous = len(self.levels) < x.shape[-1]
-        for _ in range(4 if self.levels else 1):
-            before = x
-            if continuous:
-                x = self.climb(score, x)
-            if self.levels:
-                x = self.step(score, x, known)
-            if torch.equal(x[:, list(self.levels)], before[:, list(self.levels)]):
+        """Alternates steps in discrete columns with gradient ascent in the others: ``[s, d] -> [s, d]``."""
+        if not self.levels:
+            return self.climb(score, x)
+        discrete = list(self.levels)
+        x = self.step(score, x, known)
+        for _ in range(4 if len(discrete) < x.shape[-1] else 0):
+            x = self.climb(score, x)
+            before, x = x, self.step(score, x, known)
+            if torch.equal(x[:, discrete], before[:, discrete]):
                 break
         return x
 

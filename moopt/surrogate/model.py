@@ -288,9 +288,9 @@ def _gp(x: Tensor, z: Tensor, z_var: Tensor | None, category_sizes: Mapping[int,
 def _mixed_kernel(d: int, categories: list[int], n_outputs: int) -> Any:
     """The default kernel on numeric columns times a Hamming kernel on categories, with the default's priors on both.
 
-    BoTorch's ``MixedSingleTaskGP`` (a sum and a product with free scales) needs five times the iterations and, over two
+    BoTorch's ``MixedSingleTaskGP`` (a sum and a product with free scales) takes ten times longer to fit and, over two
     seeds of a constrained problem of four mixed variables, found less hypervolume in 50 evaluations (7.4 and 8.1
-    against 8.5 and 8.8 of 9.2); its scales have no priors and are shared between the outputs of a batched model.
+    against 8.8 and 8.5 of 9.2); its scales have no priors and are shared between the outputs of a batched model.
     """
     from botorch.models.kernels.categorical import CategoricalKernel
     from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
@@ -345,7 +345,7 @@ def _fit_hyperparameters(model: Any) -> None:
         reason = "its predictions are not finite"
     except numerical_errors() as error:
         reason = f"{type(error).__name__}: {error}"
-    _log.warning("surrogate: hyper-parameters could not be fitted to %d points (%s); the start values stay", len(x), reason)
+    _log.warning("surrogate: no hyper-parameters fit %d points (%s); the start values stay", x.shape[-2], reason)
     _set_hyperparameters(model, start)
     model.eval()
 

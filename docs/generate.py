@@ -1,0 +1,129 @@
+"""Writes what documentation takes from the code: `docs/api.md` and the tables of `README.md`.
+
+`python docs/generate.py` after a change of public names or catalogues; a test compares.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from moopt import registry
+from moopt.problem import Problem
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.monitors", "moopt.executors",
+    "moopt.learning", "moopt.surrogate", "moopt.storage", "moopt.testing",
+)  # fmt: skip
+
+
+def public_names() -> list[tuple[str, str, Any]]:
+    """(package, name, object) of everything public, submodules apart."""
+    found = []
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        names = getattr(module, "__all__", None)
+        if names is None:
+            own = [n for n, thing in vars(module).items() if getattr(thing, "__module__", "") == package]
+            names = [n for n in own if not n.startswith("_")]
+        found += [(package, name, getattr(module, name)) for name in names]
+    return [(package, name, thing) for package, name, thing in found if not inspect.ismodule(thing)]
+
+
+def first_sentence(thing: Any) -> str:
+    """What a docstring says first."""
+    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[a-z)\]`])\. ", text)[0].rstrip(".") + "."
+
+
+def signature(thing: Any) -> str:
+    """Names of the parameters, with their defaults."""
+    if not callable(thing):
+        return ""
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    shown = []
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and "*" not in shown:
+            shown.append("*")
+        default = parameter.default
+        plain = isinstance(default, (int, float, str, bool, tuple, type(None)))
+        tail = "" if default is inspect.Parameter.empty else f"={default!r}" if plain else "=..."
+        shown.append(("*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "") + parameter.name + tail)
+    return f"({', '.join(shown)})"
+
+
+def api() -> str:
+    """`docs/api.md`."""
+    lines = ["# Public names", "", "Written by `docs/generate.py`; shapes, units and errors stand in the docstrings."]
+    package = None
+    for owner, name, thing in public_names():
+        if owner != package:
+            package = owner
+            lines += ["", f"## {package}", ""]
+        lines.append(f"- `{package}.{name}{signature(thing)}`: {first_sentence(thing)}")
+    return "\n".join(lines) + "\n"
+
+
+def paper(cls: Any) -> str:
+    """The source that a catalogue file names: surname of the first author and year."""
+    text = inspect.getdoc(importlib.import_module(cls.__module__)) or ""
+    year = re.search(r"\((\d{4})\)", text)
+    author = re.search(r"^[A-Z]\.(?:-?[A-Z]\.)* ?([A-Z][\w'\-]+)", text, flags=re.MULTILINE)
+    return f"{author.group(1)} {year.group(1)}" if author and year else ""
+
+
+def problems_table() -> str:
+    """One row for each suite."""
+    rows = ["| problems | objectives | variables | constraints | source |", "|---|---|---|---|---|"]
+    suites: dict[str, list[str]] = {}
+    for name, target in registry.catalogue("problems").items():
+        suites.setdefault(target.split(":")[0], []).append(name)
+    for names in suites.values():
+        made: list[Problem] = [registry.problem(name) for name in names]
+        n_obj, n_var, n_con = (
+            span([getattr(problem, key) for problem in made]) for key in ("n_obj", "n_var", "n_con")
+        )
+        options = inspect.signature(type(made[0])).parameters
+        n_obj += " or any" if "n_obj" in options and len(set(n_obj)) == 1 and names[0] != "exactalignment" else ""
+        n_var += " or any" if "n_var" in options else ""
+        rows.append(f"| {' '.join(f'`{n}`' for n in names)} | {n_obj} | {n_var} | {n_con} | {paper(type(made[0]))} |")
+    return "\n".join(rows)
+
+
+def span(values: list[int]) -> str:
+    """"2" or "2 to 9"."""
+    return str(values[0]) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
+
+
+def algorithms_table() -> str:
+    """One row for each algorithm."""
+    rows = ["| algorithm | searches | variables | constraints | source |", "|---|---|---|---|---|"]
+    for name in registry.catalogue("algorithms"):
+        cls = registry.load("algorithms", name)
+        kinds = "all" if len(cls.kinds) == 4 else ", ".join(sorted(kind.name.lower() for kind in cls.kinds))
+        needs = {"Problem": "any problem"}.get(cls.needs.__name__, cls.needs.__name__.removesuffix("Problem").lower())
+        heeds = "yes" if cls.constraints else "no"
+        rows.append(f"| `{name}` | {needs} | {kinds} | {heeds} | {paper(cls)} |")
+    return "\n".join(rows)
+
+
+def readme(text: str) -> str:
+    """The README with fresh tables between its markers."""
+    for marker, table in (("algorithms", algorithms_table()), ("problems", problems_table())):
+        begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        head, rest = text.split(begin)
+        text = f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "api.md").write_text(api(), encoding="utf-8")
+    path = ROOT / "README.md"
+    path.write_text(readme(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,455 @@
+"""The command line: `moopt solve`, `moopt resume`, `moopt list`.
+
+Exit codes: 0, done; 1, an unexpected error, or no evaluation succeeded; 2, bad input, told in one sentence; 130,
+interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from moopt.budget import Budget
+    from moopt.problem import Problem
+    from moopt.result import Result
+    from moopt.run import Run
+
+app = typer.Typer(
+    help="Searches Pareto fronts of anything.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+
+# numbers are taken as text: moopt's own checks know what fits and say it in one sentence
+Number = Annotated[str | None, typer.Option(metavar="N")]
+Progress = Annotated[bool | None, typer.Option(help="A line on stderr; by default where that is a terminal.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+Workers = Annotated[str | None, typer.Option(metavar="SPEC", help="Where evaluations run: inline, processes:4.")]
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+@app.command()
+def solve(
+    problem: Annotated[str, typer.Argument(help="A name of `moopt list`, or path.py:name of a problem of your own.")],
+    algorithm: Annotated[str | None, typer.Option(help="A name of `moopt list`; without, one is picked.")] = None,
+    evaluations: Number = None,
+    generations: Number = None,
+    env_steps: Number = None,
+    tokens: Number = None,
+    seconds: Number = None,
+    seed: Annotated[int, typer.Option(help="Run i has seed + i.")] = 0,
+    runs: Annotated[int, typer.Option(help="Independent runs.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="A new folder; runs/PROBLEM-ALGORITHM-SEED by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float64 or float32.")] = None,
+    executor: Workers = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="[problem.|algorithm.]KEY=VALUE", help="An option of either.")
+    ] = None,
+    progress: Progress = None,
+    debug: Debug = False,
+) -> None:
+    """Search the Pareto front of a problem; whichever of several budgets is used up first ends it."""
+    with _one_sentence(debug):
+        from moopt import registry, setup
+        from moopt.run import Run
+
+        budget = _budget(evaluations, generations, env_steps, tokens, seconds)
+        own = _file_spec(problem)
+        made = _problem_class(problem) if own is None else _found(*own)
+        # what is picked without a name depends on the problem, so that its options come first
+        chosen = None if algorithm is None else registry.load("algorithms", algorithm)
+        for_problem, for_algorithm = _options(
+            settings or [], _parameters(made), [] if chosen is None else _parameters(chosen)
+        )
+        found = registry.problem(problem, **for_problem) if own is None else _made(problem, made, for_problem)
+        name = algorithm or setup.default_algorithm(found, budget or setup.default_budget(found, None))
+        run = Run(
+            found, None if algorithm is None else registry.algorithm(algorithm, **for_algorithm), budget, seed=seed,
+            runs=runs, progress=progress, device=device, dtype=dtype, executor=executor,
+            out=out or _free_folder(f"{found.name}-{name}-{seed}"),
+        )  # fmt: skip
+        if own is not None:
+            _remember(run, *own, for_problem)
+        _drive(run)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(help="The folder of an interrupted or finished run.")],
+    evaluations: Number = None,
+    generations: Number = None,
+    env_steps: Number = None,
+    tokens: Number = None,
+    seconds: Number = None,
+    problem: Annotated[str | None, typer.Option(help="path.py:name, where the file is no longer where it was.")] = None,
+    executor: Workers = None,
+    progress: Progress = None,
+    debug: Debug = False,
+) -> None:
+    """Continue a run, to its own budget or to a larger one."""
+    with _one_sentence(debug):
+        from moopt.run import Run
+
+        _drive(
+            Run.reopen(
+                folder, problem=_remembered(folder, problem), executor=executor, progress=progress,
+                budget=_budget(evaluations, generations, env_steps, tokens, seconds),
+            )  # fmt: skip
+        )
+
+
+class Group(StrEnum):
+    """What the catalogue holds."""
+
+    PROBLEMS = "problems"
+    ALGORITHMS = "algorithms"
+
+
+@app.command("list")
+def list_(
+    group: Annotated[Group | None, typer.Argument(help="Only one of the two.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show the catalogue: problems and algorithms."""
+    from moopt import registry
+
+    describe = {Group.PROBLEMS: _problem_row, Group.ALGORITHMS: _algorithm_row}
+    tables = {
+        which: [describe[which](name) for name in registry.catalogue(which)] for which in ([group] if group else Group)
+    }
+    if as_json:
+        typer.echo(json.dumps(tables, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for which, rows in tables.items():
+        table = Table(title=which, title_justify="left", title_style="bold", box=None, header_style="dim")
+        for column in rows[0] if rows else ():
+            table.add_column(column, no_wrap=column == "name", justify="right" if column.startswith("n_") else "left")
+        for row in rows:
+            table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        console.print(table)
+
+
+# a run and how it ended
+
+
+@contextlib.contextmanager
+def _one_sentence(debug: bool) -> Iterator[None]:
+    """Turns what the user can mend into one line on stderr and exit code 2."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("moopt: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if debug or not _about_input(error):
+            raise
+        typer.echo(f"moopt: {_one_line(error)}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _about_input(error: Exception) -> bool:
+    """Whether moopt itself said so; an error inside someone's problem or a library is none of the input."""
+    places = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [place for place in places if place == __name__ or place.startswith("moopt.")]
+    if isinstance(error, OSError):
+        return not ours[-1].startswith("moopt.problem")
+    return bool(places[-1] == ours[-1])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _drive(run: Run) -> None:
+    folder = run.folder or Path()
+    try:
+        result = run.run()
+    except Exception as error:
+        if not _about_input(error):
+            typer.echo(f"moopt: an error ended the run; to go on from there: moopt resume {folder}", err=True)
+        raise
+    typer.echo(_summary(result, folder))
+    if result.status == "interrupted":
+        typer.echo(f"moopt: interrupted; to go on: moopt resume {folder}", err=True)
+        raise typer.Exit(130)
+    if result.status == "failed":
+        raise typer.Exit(1)
+
+
+def _summary(result: Result, folder: Path) -> str:
+    what = result.convention.removeprefix("hypervolume ")
+    files = [name for name in ("front.csv", "front.png", "history.csv", "result.json") if (folder / name).exists()]
+    lines = {
+        "status": str(result.status),
+        "message": result.message,
+        "hypervolume": what if what.startswith("no ") else f"{result.hypervolume:.6g} ({what})",
+        "front": f"{len(result.front):,} point" + ("s" if len(result.front) != 1 else ""),
+        "files": f"{folder}: {', '.join(files)}",
+    }
+    if result.errors:
+        lines["first error"] = result.errors[0].splitlines()[0]
+    return "\n".join(f"{name:12} {line}" for name, line in lines.items())
+
+
+def _free_folder(name: str) -> Path:
+    """runs/NAME, or with -2, -3 ... where that is taken."""
+    base = re.sub(r"[^\w.-]+", "_", name).strip("_")
+    number, folder = 1, Path("runs") / base
+    while folder.exists():
+        number += 1
+        folder = folder.with_name(f"{base}-{number}")
+    return folder
+
+
+# what the user wrote
+
+
+def _budget(*amounts: str | None) -> Budget | None:
+    """Budgets in the order of the options, whichever ends first."""
+    from moopt.budget import EnvSteps, Evaluations, Generations, Seconds, Tokens
+
+    total: Budget | None = None
+    kinds: tuple[type[Any], ...] = (Evaluations, Generations, EnvSteps, Tokens, Seconds)
+    for kind, text in zip(kinds, amounts, strict=True):
+        if text is None:
+            continue
+        try:
+            n = float(text)
+        except ValueError:
+            raise ValueError(f"{kind.__name__} budget: expected a number, got {text!r}") from None
+        part = kind(int(n) if n.is_integer() else n)
+        total = part if total is None else total | part
+    return total
+
+
+def _parameters(made: Any) -> list[str]:
+    """Names of the options that a class or function takes; none for a problem that is made."""
+    return list(inspect.signature(made).parameters) if callable(made) else []
+
+
+def _options(
+    settings: Sequence[str], of_problem: Sequence[str], of_algorithm: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`--set` for the problem and for the algorithm. Raises ValueError where it is not clear whose it is."""
+    from moopt import _checks
+
+    known = {"problem": of_problem, "algorithm": of_algorithm}
+    chosen: dict[str, dict[str, Any]] = {"problem": {}, "algorithm": {}}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        owner, dot, option = key.strip().rpartition(".")
+        if not equals or not option or (dot and owner not in known):
+            raise ValueError(f"--set: expected [problem.|algorithm.]KEY=VALUE, got {setting!r}")
+        owners = [owner] if dot else [name for name, options in known.items() if option in options]
+        if len(owners) > 1:
+            raise ValueError(f"--set {option}: expected problem.{option} or algorithm.{option}, for both have it")
+        if not owners or option not in known[owners[0]]:
+            among = [name for part in (owners or known) for name in known[part]]
+            has = f"an option among {', '.join(among)}" if among else "no options, for there are none"
+            raise ValueError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        chosen[owners[0]][option] = value
+    return chosen["problem"], chosen["algorithm"]
+
+
+def _problem_class(name: str) -> Any:
+    from moopt import registry
+
+    if name.endswith(".py"):
+        raise ValueError(f"{name}: expected {name}:NAME, with the name of a problem in that file")
+    return registry.load("problems", name)
+
+
+# problems of the user's own files
+
+
+def _file_spec(text: str) -> tuple[Path, str] | None:
+    """Path and name of "path.py:name"; `None` for a name of the catalogue."""
+    path, colon, name = text.rpartition(":")
+    return (Path(path), name) if colon and path.endswith(".py") else None
+
+
+def _module(path: Path) -> ModuleType:
+    """The module in a file, run once. Raises FileNotFoundError or ValueError with one sentence."""
+    import importlib.util
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a Python file, got none there")
+    full = path.resolve()
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == str(full):
+            return module
+    if str(full.parent) not in sys.path:
+        sys.path.append(str(full.parent))  # last: the files beside it may be imported, but hide nothing
+    plain = None if full.stem in sys.modules else importlib.util.find_spec(full.stem)
+    # under its plain name a new process can find it, too, unless another module bears that
+    name = full.stem if plain is not None and plain.origin == str(full) else f"_file_{full.stem}"
+    spec = importlib.util.spec_from_file_location(name, full)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path}: expected a Python file, got something that cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ValueError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
+    return module
+
+
+def _error(error: BaseException, path: Path) -> str:
+    """Kind, text and, where known, the line of the user's file."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    place = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {_one_line(error)}{place}"
+
+
+def _found(path: Path, name: str) -> Any:
+    """What bears the name in the file: a problem, or what makes one. Raises ValueError where nothing does."""
+    from moopt import _checks
+
+    module = _module(path)
+    if not hasattr(module, name):
+        near = _checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
+        raise ValueError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
+    return getattr(module, name)
+
+
+def _made(spec: str, made: Any, options: dict[str, Any]) -> Problem:
+    """The problem itself, of a problem, a subclass or a function without arguments. Raises TypeError or ValueError."""
+    from moopt.problem import Problem
+
+    found = made
+    if callable(made) and not isinstance(made, Problem):
+        try:
+            inspect.signature(made).bind(**options)
+        except TypeError as error:
+            raise ValueError(f"{spec}: expected a problem, or what makes one without arguments: {error}") from None
+        try:
+            found = made(**options)
+        except Exception as error:
+            path, _, _ = spec.rpartition(":")
+            raise ValueError(f"{spec}: expected a problem, got {_error(error, Path(path).resolve())}") from error
+    if not isinstance(found, Problem):
+        raise TypeError(f"{spec}: expected a Problem, a subclass of it or a function that returns one, got {found!r}")
+    return found
+
+
+def _remember(run: Run, path: Path, name: str, options: dict[str, Any]) -> None:
+    """Adds to the run's configuration where its problem comes from, as seen from its folder."""
+    import os
+
+    from moopt.storage.files import read_json, write_json
+
+    if run.folder is None:
+        return
+    config = run.folder / "config.json"
+    full = path.resolve()
+    try:
+        place = os.path.relpath(full, run.folder.resolve())
+    except ValueError:  # another drive of Windows
+        place = str(full)
+    file = {"path": Path(place).as_posix(), "name": name, "options": options}
+    write_json(config, {**read_json(config), "file": file})
+
+
+def _remembered(folder: Path, given: str | None) -> Problem | None:
+    """The problem of a run whose problem stands in a file; `None` where the catalogue has it."""
+    from moopt.storage.files import read_json
+
+    config = folder / "config.json"
+    file = read_json(config).get("file") if config.exists() else None
+    own = _file_spec(given) if given is not None else None
+    if given is not None and own is None:
+        raise ValueError(f"--problem: expected path.py:NAME, got {given!r}")
+    if own is None and file is None:
+        return None
+    file = file or {"options": {}}
+    path, name = own or (folder / file["path"], file["name"])
+    if own is None and not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected the file of the problem, got none there: name it with --problem path.py:{name}"
+        )
+    return _made(f"{path}:{name}", _found(path, name), file["options"])
+
+
+# the catalogue
+
+
+def _first_sentence(thing: Any) -> str:
+    paragraph = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=\.) (?=[A-Z])", paragraph)[0]
+
+
+def _problem_row(name: str) -> dict[str, Any]:
+    from moopt import registry
+
+    try:
+        problem = registry.problem(name)
+    except ImportError as error:
+        return {"name": name, "n_obj": None, "n_var": None, "n_con": None, "what": f"needs {error.name or error}"}
+    return {
+        "name": name, "n_obj": problem.n_obj, "n_var": problem.n_var, "n_con": problem.n_con,
+        "what": _first_sentence(type(problem)),
+    }  # fmt: skip
+
+
+def _algorithm_row(name: str) -> dict[str, Any]:
+    from moopt import registry
+    from moopt.algorithm import ALL_KINDS
+    from moopt.problem import Problem
+
+    try:
+        found = registry.load("algorithms", name)
+    except ImportError as error:
+        return {
+            "name": name, "objectives": None, "variables": None, "constraints": None, "problems": None,
+            "what": f"needs {error.name or error}", "paper": None,
+        }  # fmt: skip
+    least, most = found.objectives
+    kinds = "all" if found.kinds == ALL_KINDS else ", ".join(sorted(kind.name.lower() for kind in found.kinds))
+    needs = "any" if found.needs is Problem else found.needs.__name__.removesuffix("Problem").lower()
+    return {
+        "name": name, "objectives": f"{least} or more" if most is None else f"{least} to {most}", "variables": kinds,
+        "constraints": "yes" if found.constraints else "no", "problems": needs, "what": _first_sentence(found),
+        "paper": _paper(inspect.getmodule(found)),
+    }  # fmt: skip
+
+
+def _paper(module: Any) -> str | None:
+    """Authors, year and title of the paper that a module's docstring names."""
+    for paragraph in (inspect.getdoc(module) or "").split("\n\n"):
+        text = " ".join(paragraph.split())
+        match = re.match(r'(.*?\(\d{4}\)[,:.]?(?: "[^"]*")?)', text)
+        if match:
+            return match.group(1).rstrip(",:.").replace(',"', '"')
+    return None
+
+
+if __name__ == "__main__":
+    main()
