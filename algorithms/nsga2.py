@@ -6,7 +6,7 @@ IEEE Transactions on Evolutionary Computation 6(2), 182-197.
 Paper                        here
 P_t, |P_t| = N               State.population, pop_size
 Q_t                          the children that `ask` returns
-R_t = P_t + Q_t              merged
+R_t = P_t + Q_t              merged, children first
 i_rank, i_distance           State.rank, State.crowding
 crowded comparison (III-B)   tournament(rank, -crowding)
 constrained-domination (VI)  the violation given to nondominated_rank
@@ -73,7 +73,7 @@ class NSGA2(AskTell):
     def tell(
         self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
     ) -> State:
-        merged = state.population.join(Population.of(problem, x, evaluation))
+        merged = Population.of(problem, x, evaluation).join(state.population)  # a child wins a tie: neutral drift
         n = min(self.pop_size, len(merged))
         rank = nondominated_rank(merged.f, merged.violation, n_keep=n)
         crowding = crowding_distance(merged.f, rank)

@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from moopt.budget import Budget
-    from moopt.problem import Problem
     from moopt.result import Result
     from moopt.run import Run
 
@@ -67,26 +64,26 @@ def solve(
 ) -> None:
     """Search the Pareto front of a problem; whichever of several budgets is used up first ends it."""
     with _one_sentence(debug):
-        from moopt import registry, setup
+        from moopt import files, registry, setup
         from moopt.run import Run
 
         budget = _budget(evaluations, generations, env_steps, tokens, seconds)
-        own = _file_spec(problem)
-        made = _problem_class(problem) if own is None else _found(*own)
+        own = files.parse(problem)
+        made = _problem_class(problem) if own is None else files.find(*own)
         # what is picked without a name depends on the problem, so that its options come first
         chosen = None if algorithm is None else registry.load("algorithms", algorithm)
         for_problem, for_algorithm = _options(
             settings or [], _parameters(made), [] if chosen is None else _parameters(chosen)
         )
-        found = registry.problem(problem, **for_problem) if own is None else _made(problem, made, for_problem)
+        found = registry.problem(problem, **for_problem) if own is None else files.make(problem, made, for_problem)
         name = algorithm or setup.default_algorithm(found, budget or setup.default_budget(found, None))
         run = Run(
             found, None if algorithm is None else registry.algorithm(algorithm, **for_algorithm), budget, seed=seed,
             runs=runs, progress=progress, device=device, dtype=dtype, executor=executor,
             out=out or _free_folder(f"{found.name}-{name}-{seed}"),
         )  # fmt: skip
-        if own is not None:
-            _remember(run, *own, for_problem)
+        if own is not None and run.folder is not None:
+            files.remember(run.folder, *own, for_problem)
         _drive(run)
 
 
@@ -105,11 +102,12 @@ def resume(
 ) -> None:
     """Continue a run, to its own budget or to a larger one."""
     with _one_sentence(debug):
+        from moopt import files
         from moopt.run import Run
 
         _drive(
             Run.reopen(
-                folder, problem=_remembered(folder, problem), executor=executor, progress=progress,
+                folder, problem=files.remembered(folder, problem), executor=executor, progress=progress,
                 budget=_budget(evaluations, generations, env_steps, tokens, seconds),
             )  # fmt: skip
         )
@@ -165,7 +163,9 @@ def _one_sentence(debug: bool) -> Iterator[None]:
     except (ValueError, TypeError, OSError, ImportError) as error:
         if debug or not _about_input(error):
             raise
-        typer.echo(f"moopt: {_one_line(error)}", err=True)
+        from moopt.files import one_line
+
+        typer.echo(f"moopt: {one_line(error)}", err=True)
         raise typer.Exit(2) from None
 
 
@@ -176,10 +176,6 @@ def _about_input(error: Exception) -> bool:
     if isinstance(error, OSError):
         return not ours[-1].startswith("moopt.problem")
     return bool(places[-1] == ours[-1])
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _drive(run: Run) -> None:
@@ -283,119 +279,6 @@ def _problem_class(name: str) -> Any:
     if name.endswith(".py"):
         raise ValueError(f"{name}: expected {name}:NAME, with the name of a problem in that file")
     return registry.load("problems", name)
-
-
-# problems of the user's own files
-
-
-def _file_spec(text: str) -> tuple[Path, str] | None:
-    """Path and name of "path.py:name"; `None` for a name of the catalogue."""
-    path, colon, name = text.rpartition(":")
-    return (Path(path), name) if colon and path.endswith(".py") else None
-
-
-def _module(path: Path) -> ModuleType:
-    """The module in a file, run once. Raises FileNotFoundError or ValueError with one sentence."""
-    import importlib.util
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a Python file, got none there")
-    full = path.resolve()
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(full):
-            return module
-    if str(full.parent) not in sys.path:
-        sys.path.append(str(full.parent))  # last: the files beside it may be imported, but hide nothing
-    plain = None if full.stem in sys.modules else importlib.util.find_spec(full.stem)
-    # under its plain name a new process can find it, too, unless another module bears that
-    name = full.stem if plain is not None and plain.origin == str(full) else f"_file_{full.stem}"
-    spec = importlib.util.spec_from_file_location(name, full)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path}: expected a Python file, got something that cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ValueError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
-    return module
-
-
-def _error(error: BaseException, path: Path) -> str:
-    """Kind, text and, where known, the line of the user's file."""
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
-    place = f" (line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {_one_line(error)}{place}"
-
-
-def _found(path: Path, name: str) -> Any:
-    """What bears the name in the file: a problem, or what makes one. Raises ValueError where nothing does."""
-    from moopt import _checks
-
-    module = _module(path)
-    if not hasattr(module, name):
-        near = _checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
-        raise ValueError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
-    return getattr(module, name)
-
-
-def _made(spec: str, made: Any, options: dict[str, Any]) -> Problem:
-    """The problem itself, of a problem, a subclass or a function without arguments. Raises TypeError or ValueError."""
-    from moopt.problem import Problem
-
-    found = made
-    if callable(made) and not isinstance(made, Problem):
-        try:
-            inspect.signature(made).bind(**options)
-        except TypeError as error:
-            raise ValueError(f"{spec}: expected a problem, or what makes one without arguments: {error}") from None
-        try:
-            found = made(**options)
-        except Exception as error:
-            path, _, _ = spec.rpartition(":")
-            raise ValueError(f"{spec}: expected a problem, got {_error(error, Path(path).resolve())}") from error
-    if not isinstance(found, Problem):
-        raise TypeError(f"{spec}: expected a Problem, a subclass of it or a function that returns one, got {found!r}")
-    return found
-
-
-def _remember(run: Run, path: Path, name: str, options: dict[str, Any]) -> None:
-    """Adds to the run's configuration where its problem comes from, as seen from its folder."""
-    import os
-
-    from moopt.storage.files import read_json, write_json
-
-    if run.folder is None:
-        return
-    config = run.folder / "config.json"
-    full = path.resolve()
-    try:
-        place = os.path.relpath(full, run.folder.resolve())
-    except ValueError:  # another drive of Windows
-        place = str(full)
-    file = {"path": Path(place).as_posix(), "name": name, "options": options}
-    write_json(config, {**read_json(config), "file": file})
-
-
-def _remembered(folder: Path, given: str | None) -> Problem | None:
-    """The problem of a run whose problem stands in a file; `None` where the catalogue has it."""
-    from moopt.storage.files import read_json
-
-    config = folder / "config.json"
-    file = read_json(config).get("file") if config.exists() else None
-    own = _file_spec(given) if given is not None else None
-    if given is not None and own is None:
-        raise ValueError(f"--problem: expected path.py:NAME, got {given!r}")
-    if own is None and file is None:
-        return None
-    file = file or {"options": {}}
-    path, name = own or (folder / file["path"], file["name"])
-    if own is None and not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: expected the file of the problem, got none there: name it with --problem path.py:{name}"
-        )
-    return _made(f"{path}:{name}", _found(path, name), file["options"])
 
 
 # the catalogue

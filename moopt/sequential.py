@@ -50,19 +50,20 @@ class SequentialProblem(Problem):
         """What the policies x[r, n, d] do, each in e worlds: observation[r, n, e, ...] -> action[r, n, e, ...]."""
 
     def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
-        policies = x.flatten(1, -2) if x.ndim > 2 else x[None]
-        runs, n, e = *policies.shape[:2], self.episodes
+        runs, batch, e = x.shape[0] if x.ndim > 2 else 1, x.shape[:-1], self.episodes
         rng = rng or Rng(range(runs), device=x.device, dtype=x.dtype)
+        policies = (x.flatten(1, -2) if x.ndim > 2 else x[None]).to(rng.dtype)
+        n = policies.shape[1]
 
         def policy(observation: Tensor) -> Tensor:
             return self.act(policies, observation.unflatten(1, (n, e))).flatten(1, 2)
 
         value, steps = rollout(self, policy, n * e, rng)
-        value = value.unflatten(1, (n, e))
-        f_var = (value.var(2) / e).reshape(*x.shape[:-1], self.n_obj) if e > 1 else None
-        f = value.mean(2).reshape(*x.shape[:-1], self.n_obj)
-        cost = steps.unflatten(1, (n, e)).sum(2).reshape(x.shape[:-1])
-        return Evaluation(f, f.new_zeros(*x.shape[:-1], 0), torch.isnan(f).any(-1), f_var, cost)
+        worlds = value.to(x.dtype).reshape(*batch, e, self.n_obj)
+        f = worlds.mean(-2)
+        f_var = worlds.var(-2) / e if e > 1 else None
+        failed = torch.zeros(batch, dtype=torch.bool, device=x.device)
+        return Evaluation(f, f[..., :0], failed, f_var, steps.reshape(*batch, e).sum(-1))
 
 
 class TabularProblem(SequentialProblem):

@@ -9,6 +9,12 @@ cost 1 + discount + ... + discount^(t-1).
 
 Difference from MO-Gymnasium: episodes are cut after 50 steps instead of 100. An episode without a treasure then
 returns (0, -50), the customary reference point, instead of something beyond it.
+
+Policies are tables rather than plans, lists of moves: a learner's table is a point as it stands, without further
+steps, and serves worlds with chance, too. A black-box search pays for it. The next deeper treasure takes several
+columns at once that no episode has read so far, so a search must let equally good points replace each other. NSGA-II
+with 100 individuals whose children win ties found all ten points of either map in 16 of 16 runs, after 36,000 to
+272,000 evaluations (plans: 7,000 to 18,000); where parents win ties, in none after 200,000.
 """
 
 from __future__ import annotations
@@ -34,9 +40,7 @@ SIZE = 11  # rows and columns
 MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}  # rows grow downward
 
 # Cells of water without treasure, row by row: the states, of which the first is the start.
-CELLS = [
-    (row, column) for row in range(SIZE) for column in range(SIZE) if row < ((*FLOOR, SIZE)[column])
-]
+CELLS = [(row, column) for row in range(SIZE) for column in range(SIZE) if row < ((*FLOOR, SIZE)[column])]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,10 +165,10 @@ def test_a_result_keeps_the_history_of_its_time():
     assert run.result().history["evaluations"].tolist() == [4, 8]
 
 
-def test_an_algorithm_that_evaluates_by_itself_has_no_shares():
+def test_an_algorithm_that_evaluates_by_itself_has_estimates_only():
     result = moopt.minimize("exactalignment", "policygradient", Generations(3), progress=False)
     table = result.history
-    assert table["feasible"].isna().all() and table["failed"].isna().all()
+    assert table[["hypervolume", "feasible", "failed"]].isna().all(axis=None)
     assert table["tokens"].tolist() == [step * table["tokens"][0] for step in (1, 2, 3)] and table["tokens"][0] > 0
 
 
@@ -291,14 +291,16 @@ def test_the_line_of_a_terminal():
 def test_what_is_unknown_is_not_shown():
     clock, stream = Clock(), Terminal()
     line = ProgressLine(stream, clock)
-    unknown = snapshot(
-        share=math.nan, budget=Stalled(20), runs=torch.tensor([0, 1]), failures=0, evaluated=None,
-        scorer=SimpleNamespace(convention="hypervolume from [1.0, 2.0] (minimised)"),
-    )  # fmt: skip
-    line.on_start(unknown)
+    several = {"share": math.nan, "budget": Stalled(20), "runs": torch.tensor([0, 1]), "failures": 0}
+    raw = SimpleNamespace(convention="hypervolume from [1.0, 2.0] (minimised)")
+    beam = SimpleNamespace(name="beam", n_con=0)
+    line.on_start(snapshot(**several, evaluated=None))
+    clock.now += 1
+    line.on_step(snapshot(**several, scorer=raw, problem=beam))
     line.on_end(ended(status=moopt.Status.INTERRUPTED, convention="no hypervolume yet: no feasible point"))
-    first, *_, last = lines(stream)
-    assert cells(first) == ["6,250 evaluations", "mean HV 0.8125", "1:01"]
+    first, second, *_, last = lines(stream)
+    assert cells(first) == ["6,250 evaluations", "1:01"]
+    assert cells(second) == ["6,250 evaluations", "mean HV 0.8125", "1:01"]
     assert cells(last) == ["interrupted", "25,000 evaluations", "1,234 points", "1:02:05"]
 
 

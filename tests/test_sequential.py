@@ -204,9 +204,10 @@ def test_front(front, discount):
 @pytest.mark.parametrize(
     ("front", "discount", "reference", "expected"),
     [
-        ("convex", 1.0, 50, 994.3), ("convex", 0.99, 50, 854.85), ("concave", 1.0, 50, 4255), ("concave", 0.99, 50, 3688.38),
-        ("convex", 1.0, 25, 401.8), ("convex", 0.99, 25, 360.40), ("concave", 1.0, 25, 1155), ("concave", 0.99, 25, 1101.38),
-        ("convex", 1.0, 19, 259.6), ("convex", 0.99, 19, 241.733), ("concave", 1.0, 19, 411),
+        ("convex", 1.0, 50, 994.3), ("convex", 1.0, 25, 401.8), ("convex", 1.0, 19, 259.6),
+        ("convex", 0.99, 50, 854.85), ("convex", 0.99, 25, 360.40), ("convex", 0.99, 19, 241.733),
+        ("concave", 1.0, 50, 4255), ("concave", 1.0, 25, 1155), ("concave", 1.0, 19, 411),
+        ("concave", 0.99, 50, 3688.38), ("concave", 0.99, 25, 1101.38),
     ],
 )  # fmt: skip
 def test_published_hypervolumes(front, discount, reference, expected):
@@ -233,15 +234,12 @@ def test_the_front_is_what_any_behaviour_can_reach(discount, horizon):
 
 
 def test_what_linear_weights_support():
-    indices = {
-        (front, discount): [i for i, _, _ in supported(DeepSeaTreasure(front=front, discount=discount).pareto_front(10))]
-        for front in VALUES
-        for discount in (1.0, 0.99)
-    }
+    fronts = {(f, g): DeepSeaTreasure(front=f, discount=g).pareto_front(10) for f in VALUES for g in (1.0, 0.99)}
+    indices = {key: [i for i, _, _ in supported(front)] for key, front in fronts.items()}
     assert indices["convex", 0.99] == list(range(10))
     assert indices["convex", 1.0] == [0, 1, 2, 3, 4, 5, 6, 8, 9]  # 20.3 lies between 19.6 and 22.4
     assert indices["concave", 0.99] == indices["concave", 1.0] == [0, 9]
-    intervals = supported(DeepSeaTreasure(discount=0.99).pareto_front(10))
+    intervals = supported(fronts["convex", 0.99])
     narrowest = min(high - low for _, low, high in intervals)
     assert intervals[7][2] - intervals[7][1] == narrowest == pytest.approx(0.00596, abs=1e-5)
     assert [low for _, low, _ in intervals[1:]] == pytest.approx([high for _, _, high in intervals[:-1]])
@@ -318,7 +316,8 @@ def test_means_over_episodes():
     worlds = many.f.view(2, 4, 5, 2)
     torch.testing.assert_close(evaluation.f, worlds.mean(2), rtol=1e-14, atol=1e-14)
     torch.testing.assert_close(evaluation.f_var, worlds.var(2) / 5, rtol=1e-12, atol=1e-14)
-    assert torch.equal(evaluation.cost, many.cost.view(2, 4, 5).sum(2)) and evaluation.f_var.min() > 0
+    assert torch.equal(evaluation.cost, many.cost.view(2, 4, 5).sum(2))
+    assert (evaluation.f_var[..., 1] > 0).all()
     alone = problem.evaluate(x[1:], rng.take(slice(1, 2)))
     assert torch.equal(alone.f[0], evaluation.f[1]) and torch.equal(alone.cost[0], evaluation.cost[1])
     testing.check_problem(Walk(noise=0.7, episodes=2))
@@ -327,7 +326,8 @@ def test_means_over_episodes():
 
 def test_rollout_keeps_precision_and_discounts():
     problem = Walk()
-    returns = rollout(problem, lambda observation: torch.full_like(observation, 0.75), 3, Rng([1, 2], dtype=torch.float32))
+    rng = Rng([1, 2], dtype=torch.float32)
+    returns = rollout(problem, lambda observation: torch.full_like(observation, 0.75), 3, rng)
     assert returns.value.dtype == torch.float32 and returns.steps.tolist() == [[5] * 3] * 2
     expected = [5 * 0.8**4, 0.5625 * (1 + 0.8 + 0.64 + 0.512 + 0.4096)]
     torch.testing.assert_close(returns.value[1, 2], torch.tensor(expected))
@@ -390,13 +390,14 @@ def test_updates_known_answer():
     after, spent = learners.step(problem, state, rng)
     assert spent["env_steps"].tolist() == [6] and after.age.tolist() == [3]
 
+    step = torch.tensor([0.0, -1.0], dtype=DOUBLE)
     expected = q.clone()
     own = expected[0, 0]  # right, then down to (1, 1), whose Q is 0, then the first of four equal moves: up to (0, 1)
-    own[start_cell, RIGHT] += 0.25 * (torch.tensor([0.0, -1.0]) + 0.9 * q[0, 0, east, DOWN] - q[0, 0, start_cell, RIGHT])
-    own[east, DOWN] += 0.25 * (torch.tensor([0.0, -1.0], dtype=DOUBLE) - q[0, 0, east, DOWN])
-    own[CELLS.index((1, 1)), UP] += 0.25 * (torch.tensor([0.0, -1.0]) + 0.9 * own[east, DOWN])
+    own[start_cell, RIGHT] += 0.25 * (step + 0.9 * q[0, 0, east, DOWN] - q[0, 0, start_cell, RIGHT])
+    own[east, DOWN] += 0.25 * (step - q[0, 0, east, DOWN])
+    own[CELLS.index((1, 1)), UP] += 0.25 * (step + 0.9 * own[east, DOWN])
     own = expected[0, 1]
-    own[start_cell, LEFT] += 0.25 * (torch.tensor([0.0, -1.0]) + 0.9 * q[0, 1, start_cell, DOWN] - q[0, 1, start_cell, LEFT])
+    own[start_cell, LEFT] += 0.25 * (step + 0.9 * q[0, 1, start_cell, DOWN] - q[0, 1, start_cell, LEFT])
     for _ in range(2):
         own[start_cell, DOWN] += 0.25 * (torch.tensor([0.7, -1.0], dtype=DOUBLE) - own[start_cell, DOWN])
     torch.testing.assert_close(after.q, expected, rtol=1e-14, atol=1e-15)

@@ -92,10 +92,13 @@ def advance(problem: SequentialProblem, worlds: Worlds, action: Tensor, rng: Rng
 def _where(mask: Tensor, one: Any, other: Any) -> Any:
     """`one` where the mask [r, w] holds, else `other`: world states, leaf by leaf."""
     leaves: list[Tensor] = []
-    tree.map_tensors(lambda leaf: leaves.append(leaf) or leaf, one)  # type: ignore[func-returns-value]
-    rest = iter(leaves)
+
+    def collect(leaf: Tensor) -> Tensor:
+        leaves.append(leaf)
+        return leaf
 
     def choose(leaf: Tensor) -> Tensor:
-        return torch.where(mask.view(*mask.shape, *(1,) * (leaf.ndim - 2)), next(rest), leaf)
+        return torch.where(mask.view(*mask.shape, *(1,) * (leaf.ndim - 2)), leaves.pop(0), leaf)
 
+    tree.map_tensors(collect, one)
     return tree.map_tensors(choose, other)

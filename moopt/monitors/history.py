@@ -53,14 +53,14 @@ class _Row:
     def numbers(self, scorer: Scorer) -> Table:
         """Column -> float64[r]."""
         if self.table is None:
-            nothing = torch.full((len(self.runs),), torch.nan)
-            feasible = failed = nothing
-            if self.evaluated is not None:
+            seconds = torch.full((len(self.runs),), self.seconds, dtype=torch.float64)
+            feasible = failed = hypervolume = torch.full_like(seconds, torch.nan)
+            if self.evaluated is not None:  # else there are estimates only, which look better than they are
                 g, missing = self.evaluated
                 feasible, failed = (violation(g, missing) <= 0).double().mean(-1), missing.double().mean(-1)
+                hypervolume = scorer("hypervolume", self.fronts())
             columns = {
-                "run": self.runs, **self.spent, "seconds": torch.full_like(nothing, self.seconds, dtype=torch.float64),
-                "hypervolume": scorer("hypervolume", self.fronts()),
+                "run": self.runs, **self.spent, "seconds": seconds, "hypervolume": hypervolume,
                 "feasible": feasible, "failed": failed, "failures": self.failures,
             }  # fmt: skip
             self.table = {name: column.to("cpu", torch.float64) for name, column in columns.items()}
@@ -131,7 +131,7 @@ class History(Monitor):
 
         Columns: number of the `run`, `generations`, `evaluations` and whatever else was spent so far, `seconds`,
         `hypervolume` of the archive, share of `feasible` and of `failed` ones of the points evaluated in that very
-        step (NaN where an algorithm evaluates by itself), `failures` so far.
+        step (all three NaN where an algorithm evaluates by itself), `failures` so far.
         """
         import pandas
 

@@ -88,7 +88,7 @@ class ProgressLine(Monitor):
         left = snapshot.seconds * (1 / share - 1) if share > 0 else math.nan
         parts = [
             self._spending(snapshot.total_spent),
-            _hypervolume(float(snapshot.indicator().mean()), snapshot.scorer.convention, len(snapshot.runs)),
+            _archive(snapshot),
             f"{failures:,} failed" if failures else "",
             _clock_face(snapshot.seconds) + ("" if math.isnan(left) else f", {_clock_face(left)} left"),
             _feasible(snapshot),
@@ -148,11 +148,19 @@ def _words(unit: str) -> str:
     return unit.replace("_", " ")
 
 
-def _hypervolume(value: float, convention: str, runs: int = 1) -> str:
+def _archive(snapshot: Snapshot) -> str:
+    """Mean hypervolume of the runs' archives; nothing where an algorithm evaluates by itself and only estimates."""
+    if snapshot.evaluated is None:
+        return ""
+    mean = "mean " if len(snapshot.runs) > 1 else ""
+    return mean + _hypervolume(float(snapshot.indicator().mean()), snapshot.scorer.convention)
+
+
+def _hypervolume(value: float, convention: str) -> str:
     if convention.startswith("no hypervolume"):
         return ""
-    mean, about = "mean " if runs > 1 else "", "≈ " if "approximate" in convention else ""
-    return f"{mean}HV {about}{value:.4g}" + (" scaled" if "scaled" in convention else "")
+    about = "≈ " if "approximate" in convention else ""
+    return f"HV {about}{value:.4g}" + (" scaled" if "scaled" in convention else "")
 
 
 def _feasible(snapshot: Snapshot) -> str:

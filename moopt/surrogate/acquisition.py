@@ -18,7 +18,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,8 +33,8 @@ _SAME = 1e-6
 _MOST_LEVELS = 64
 # Spaces with at most this many points are searched completely (BoTorch's MAX_CHOICES_ENUMERATE).
 _MOST_ENUMERATED = 10_000
-# Most numbers in one intermediate tensor of an acquisition evaluation: 2^24 doubles are 128 MiB.
-_MOST_NUMBERS = 2**24
+# Most numbers in one intermediate tensor of an acquisition evaluation; about ten live at once, of 32 MiB each.
+_MOST_NUMBERS = 2**22
 # Least range of a front in BoTorch's rule for reference points.
 _LEAST_RANGE = 1e-7
 
@@ -90,7 +90,7 @@ def suggest(
     n: int = 1,
     seed: int = 0,
     round_: Callable[[Tensor], Tensor] | None = None,
-    n_samples: int = 64,
+    n_samples: int | None = None,
     n_raw: int = 256,
     n_restarts: int = 4,
 ) -> Tensor:
@@ -114,7 +114,8 @@ def suggest(
         seed: any integer.
         round_: maps points ``[..., d]`` of the cube to the nearest valid ones; by default all points are valid. It is
             asked on a grid which columns hold few values: those are searched by steps, the others by gradients.
-        n_samples: quasi-Monte-Carlo samples of the acquisition function (a power of two).
+        n_samples: quasi-Monte-Carlo samples of the acquisition function (a power of two). Time and memory grow with it
+            and with the number of boxes, so the default halves with each objective: 64 for two, never below 16.
         n_raw: quasi-random points from which the optimiser starts.
         n_restarts: how many of them it improves.
 
@@ -124,28 +125,33 @@ def suggest(
     Raises:
         ValueError: a shape does not fit, or ``n < 1``.
     """
-    d = baseline_x.shape[-1]
     if baseline_x.ndim != 2:
         raise ValueError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
+    d = baseline_x.shape[-1]
     if pending_x is not None and (pending_x.ndim != 2 or pending_x.shape[-1] != d):
         raise ValueError(f"expected pending_x[p, d] with d = {d}, got shape {tuple(pending_x.shape)}")
-    for model in (surrogate, failure):
-        if model is not None and model.x.shape[-1] != d:
+    models = [model for model in (surrogate, failure) if model is not None]
+    for model in models:
+        if model.x.shape[-1] != d:
             raise ValueError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
     if n < 1:
         raise ValueError(f"expected n >= 1, got {n}")
 
-    sizes = dict((surrogate or failure).category_sizes) if surrogate or failure else {}
+    sizes = dict(models[0].category_sizes) if models else {}
+    # checked before the search, which takes a ValueError for a numerical one
+    reference = None if surrogate is None else infer_reference_point(surrogate.f, surrogate.g, reference_point)
 
     def settle(x: Tensor) -> Tensor:
         return snap(x if round_ is None else round_(x), sizes)
 
     evaluated = snap(baseline_x.detach().double(), sizes)
     pending = evaluated[:0] if pending_x is None else snap(pending_x.detach().double(), sizes)
-    n_known = max([len(evaluated)] + [len(model.x) for model in (surrogate, failure) if model is not None])
+    n_known = max([len(evaluated)] + [len(model.x) for model in models])
     with reproducible(seed, baseline_x.device, n_known), _python_kernel():
-        search = _Search(settle, _levels(settle, d, baseline_x.device), sizes, n_raw, n_restarts)
-        score = _score(surrogate, failure, pending, reference_point, n_samples)
+        search = _Search(settle, _levels(settle, d, sizes, baseline_x.device), sizes, n_raw, n_restarts)
+        score = None
+        if surrogate is not None and reference is not None:
+            score = _score(surrogate, failure, pending, reference, n_samples)
         around = evaluated if surrogate is None else _best(surrogate)
         for _ in range(n):
             chosen = search(score, around, torch.cat([evaluated, pending]))
@@ -184,17 +190,16 @@ class _Score:
 
 
 def _score(
-    surrogate: Surrogate | None,
+    surrogate: Surrogate,
     failure: FailureModel | None,
     pending: Tensor,
-    reference_point: Tensor | None,
-    n_samples: int,
+    reference_point: Tensor,
+    n_samples: int | None,
 ) -> _Score | None:
-    """The acquisition function that fits what is known; ``None`` where there is nothing to score with."""
+    """The acquisition function that fits what is known; ``None`` where it cannot be computed."""
     from botorch.sampling import SobolQMCNormalSampler
 
-    if surrogate is None:
-        return None
+    n_samples = n_samples or max(16, 256 >> surrogate.f.shape[-1])
     sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=_new_seed())
     try:
         return _improvement(surrogate, failure, pending if len(pending) else None, reference_point, sampler)
@@ -207,7 +212,7 @@ def _improvement(
     surrogate: Surrogate,
     failure: FailureModel | None,
     pending: Tensor | None,
-    reference_point: Tensor | None,
+    reference_point: Tensor,
     sampler: Any,
 ) -> _Score:
     """Built on standardised outputs, so that tolerances of BoTorch mean the same at every scale of the objectives."""
@@ -232,19 +237,18 @@ def _improvement(
             model,
             surrogate.x,
             sampler,
-            GenericMCObjective(lambda samples, X=None: -samples[..., 0]),
+            GenericMCObjective(_negated(0)),
             X_pending=pending,
             constraints=constraints or None,
         )
         n_cells, n_baseline = 1, n_points + n_pending
     else:
-        reference = infer_reference_point(surrogate.f, surrogate.g, reference_point)
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
             model,
-            -(reference - surrogate.mean[:m]) / surrogate.scale[:m],
+            -(reference_point - surrogate.mean[:m]) / surrogate.scale[:m],
             surrogate.x,
             sampler,
-            GenericMCMultiOutputObjective(lambda samples, X=None: -samples[..., :m]),
+            GenericMCMultiOutputObjective(_negated(slice(m))),
             constraints=constraints or None,
             X_pending=pending,
             prune_baseline=True,
@@ -256,18 +260,24 @@ def _improvement(
 
 
 def _limits(surrogate: Surrogate) -> Tensor:
-    """What each constraint must stay below: 0, or for a column that never goes below it half its least violation.
+    """What each constraint must stay below: 0, or half its least violation where its feasible values are all exactly 0.
 
-    Such columns (``max(0, violation)``) hold exact zeros, which a model with its limit there would call feasible with
-    probability one half. Any limit up to the least violation seen tells the data apart.
+    Such columns are clipped, ``max(0, violation)``; a model with its limit at 0 would call the feasible points feasible
+    with probability one half. Any limit up to the least violation seen tells the data apart.
     """
     violation = torch.where(surrogate.g > 0, surrogate.g, math.inf).amin(dim=0)
     half = torch.where(violation < math.inf, violation / 2, surrogate.scale[surrogate.f.shape[-1] :])
-    return torch.where((surrogate.g < 0).any(dim=0), torch.zeros_like(half), half)
+    clipped = (surrogate.g >= 0).all(dim=0) & (surrogate.g == 0).any(dim=0)
+    return torch.where(clipped, half, torch.zeros_like(half))
 
 
 def _constraint(output: int, limit: float) -> Callable[[Tensor], Tensor]:
     return lambda samples: samples[..., output] - limit
+
+
+def _negated(outputs: int | slice) -> Callable[..., Tensor]:
+    """BoTorch maximises."""
+    return lambda samples, X=None: -samples[..., outputs]
 
 
 class _Search:
@@ -304,7 +314,8 @@ class _Search:
                     pool, value = torch.cat([pool, improved]), torch.cat([value, score.many(improved)])
             except numerical_errors() as error:
                 _log.warning(
-                    "suggest: optimiser failed (%s: %s); best of %d scored points", type(error).__name__, error, len(pool)
+                    "suggest: optimiser failed (%s: %s); best of %d scored points",
+                    type(error).__name__, error, len(pool),
                 )
         if not bool((value > -math.inf).any()):
             _log.warning("suggest: no point has a finite score; filling space")
@@ -328,7 +339,7 @@ class _Search:
         return found, False
 
     def spray(self, around: Tensor) -> Tensor:
-        """Perturbed copies ``[n_raw / 4, d]`` of the best known points: near and far, few columns where there are many."""
+        """Perturbed copies ``[n_raw / 4, d]`` of the best known points, near and far; few columns of many change."""
         if not len(around):
             return around
         k, d = self.n_raw // 4, around.shape[-1]
@@ -375,7 +386,7 @@ class _Search:
         climbed = [
             gen_candidates_scipy(
                 part.unsqueeze(-2),
-                score,
+                cast(Any, score),
                 0.0,
                 1.0,
                 options={"maxiter": 50 if self.levels else 200},
@@ -402,7 +413,7 @@ class _Search:
         return x
 
     def neighbours(self, x: Tensor) -> Tensor:
-        """Points that differ in one discrete column: any category, the next value up or down: ``[s, d] -> [s, k, d]``."""
+        """Points with another category, or the next value up or down, in one column: ``[s, d] -> [s, k, d]``."""
         near = []
         for column, values in self.levels.items():
             if column in self.category_sizes:
@@ -416,18 +427,19 @@ class _Search:
         return torch.cat(near, dim=1)
 
 
-def _levels(settle: Callable[[Tensor], Tensor], d: int, device: torch.device) -> dict[int, Tensor]:
-    """Values of each column that holds few, seen by rounding a grid along it."""
-    grid = torch.linspace(0, 1, 16 * _MOST_LEVELS + 1, dtype=torch.float64, device=device)
-    points = torch.full((d, len(grid), d), 0.5, dtype=torch.float64, device=device)
-    columns = torch.arange(d, device=device)
-    points[columns, :, columns] = grid
-    rounded = settle(points)
+def _levels(
+    settle: Callable[[Tensor], Tensor], d: int, category_sizes: dict[int, int], device: torch.device
+) -> dict[int, Tensor]:
+    """Values of each column that holds categories or few values, seen by rounding a grid along it."""
+    steps = max([16 * _MOST_LEVELS, *(4 * size for size in category_sizes.values())])
+    grid = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=device)
     levels = {}
     for column in range(d):
-        values = torch.unique(rounded[column, :, column])
+        points = torch.full((len(grid), d), 0.5, dtype=torch.float64, device=device)
+        points[:, column] = grid
+        values = torch.unique(settle(points)[:, column])
         values = values[torch.cat([values.new_ones(1), values.diff()]) > _SAME]
-        if len(values) <= _MOST_LEVELS:
+        if len(values) <= _MOST_LEVELS or column in category_sizes:
             levels[column] = values
     return levels
 

@@ -56,7 +56,7 @@ class Surrogate:
 
     @property
     def hyperparameters(self) -> dict[str, Tensor]:
-        """Fitted hyper-parameters by name: tensors whose shapes do not depend on ``n``; what `fit` takes as ``warm``."""
+        """Fitted hyper-parameters by name, of shapes that do not depend on ``n``; what `fit` takes as ``warm``."""
         return {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +97,8 @@ class FailureModel:
         """Log probability ``[..., n]`` that an evaluation at ``x[..., n, d]`` works; differentiable in ``x``."""
         posterior = self.model.posterior(snap(x.double(), self.category_sizes).unsqueeze(-2))
         mean, variance = posterior.mean[..., 0, 0], posterior.variance[..., 0, 0]
-        return torch.special.log_ndtr(-mean / variance.clamp_min(1e-12).sqrt())
+        log_success: Tensor = torch.special.log_ndtr(-mean / variance.clamp_min(1e-12).sqrt())
+        return log_success
 
 
 def fit(
@@ -211,7 +212,7 @@ def reproducible(seed: int, device: torch.device, n: int) -> Iterator[None]:
     """Runs BoTorch so that equal inputs give equal bits and nothing global is left changed.
 
     The global generators are forked and seeded, and BoTorch's and GPyTorch's warnings go to the log. A model of few
-    points runs on one thread: measured at n = 40, handing work to a second thread makes a fit five times slower.
+    points runs on one thread: at n = 40 a second one made a fit four times slower (measured on two cores).
     """
     from botorch.utils.sampling import manual_seed
 
