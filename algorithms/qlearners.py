@@ -1,8 +1,7 @@
 """A population of scalarised tabular Q-learners, one for each preference.
 
 C. Watkins, P. Dayan (1992), "Q-learning", Machine Learning 8, 279-292; K. Van Moffaert, M. Drugan, A. Nowé (2013),
-"Scalarized Multi-Objective Reinforcement Learning: Novel Design Techniques", IEEE ADPRL, 191-199, with the linear
-scalarisation.
+"Scalarized Multi-Objective Reinforcement Learning: Novel Design Techniques", IEEE ADPRL, 191-199 (linear form).
 
 Papers                         here
 Q(s, a, o)                     State.q [r, K, S, A, m], in the problem's directions
@@ -11,18 +10,15 @@ SQ(s, a) = sum_o w_o Q(s,a,o)  _utility
 alpha, gamma                   learning_rate, problem.discount
 epsilon-greedy                 epsilon, its first and last value, and decay, the steps between
 
-Each learner lives in a world of its own; the learners of all runs step together. Whatever the weights and however
-long they learn, linear preferences find the corners of the front's convex hull and nothing else. Of Deep Sea
-Treasure that is: all ten points of the convex front at discount 0.99, nine at discount 1 (20.3 lies on the line from
-19.6 to 22.4); two of the concave front, the nearest and the richest treasure.
+Linear preferences find the corners of the front's convex hull and nothing else. Of Deep Sea Treasure that is: all
+ten points of the convex front at discount 0.99, nine at discount 1 (20.3 lies on the line from 19.6 to 22.4); two of
+the concave front, the nearest and the richest treasure.
 
-Differences from the papers. Weights count shares of the front's width, nadir - ideal, where the problem knows it.
-Q starts better than the ideal point, so that learners try what they do not know (optimistic initial values: Sutton
-and Barto 2018, "Reinforcement Learning", section 2.6). An episode cut at the horizon is not taken for finished
-(Pardo et al. 2018, "Time Limits in Reinforcement Learning"). Defaults come from Deep Sea Treasure, where eight seeds
-agreed: at discount 0.99 the front is right after 8,800 steps of each of the 200 learners and every learner optimal
-after 11,000, 2.2 million in all; at discount 1 the front is right after 13,000, while learners to whom time means
-little take longer to be disappointed.
+Differences from the papers: weights count shares of the front's width, nadir - ideal, where the problem knows it;
+Q starts better than the ideal point (optimistic initial values: Sutton and Barto 2018, "Reinforcement Learning",
+section 2.6); an episode cut at the horizon is not taken for finished (Pardo et al. 2018, "Time Limits in
+Reinforcement Learning"). Defaults come from Deep Sea Treasure, where the front was right for eight seeds of eight
+after 8,800 steps of each of the 200 learners at discount 0.99, and after 13,000 at discount 1.
 """
 
 from __future__ import annotations
@@ -46,8 +42,7 @@ from moopt.sequential import TabularProblem
 
 @dataclass(frozen=True)
 class State:
-    """`q` [r, K, S, A, m]; `worlds` [r, K]; `first` int64[r, K], a state in which the learner's episodes begin;
-    `age` int64[r], steps of each learner so far."""
+    """`q` [r, K, S, A, m]; `worlds` [r, K]; `first` int64[r, K], where episodes begin; `age` int64[r], steps so far."""
 
     q: Tensor
     worlds: Worlds
@@ -57,7 +52,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class QLearners(Algorithm):
-    """One Q-learner for each of K preferences; a step of the algorithm is `n_steps` steps of each learner.
+    """One Q-learner for each of K preferences, in a world of its own; a step is `n_steps` steps of each.
 
     The preferences are `pop_size` weight vectors, spread evenly and all positive, or the given `weights`, m of each
     learner. The default, 200 in steps of 0.005, meets every treasure of the convex Deep Sea Treasure at discount

@@ -46,11 +46,13 @@ class QNEHVI(AskTell):
     """Log noisy expected hypervolume improvement on Gaussian processes; for few, expensive evaluations.
 
     Constraints, integers, choices, failures and pending points are modelled. `n_initial`: scrambled Sobol points
-    first (default 2 (d + 1), as in the papers). Raises ValueError for counts that are not positive.
+    first (default 2 (d + 1), as in the papers). `n_samples`: of the acquisition (default 64, fewer from three
+    objectives on); `n_raw`, `n_restarts`: quasi-random starts of its optimiser, and how many it improves. Raises
+    ValueError for counts that are not positive.
     """
 
     n_initial: int | None = None
-    n_samples: int = 64
+    n_samples: int | None = None
     n_raw: int = 256
     n_restarts: int = 4
 

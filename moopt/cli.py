@@ -195,12 +195,12 @@ def _drive(run: Run) -> None:
 
 
 def _summary(result: Result, folder: Path) -> str:
-    what = result.convention.removeprefix("hypervolume ")
+    what = result.convention
     files = [name for name in ("front.csv", "front.png", "history.csv", "result.json") if (folder / name).exists()]
     lines = {
         "status": str(result.status),
         "message": result.message,
-        "hypervolume": what if what.startswith("no ") else f"{result.hypervolume:.6g} ({what})",
+        "hypervolume": what if what.startswith("none") else f"{result.hypervolume:.6g} ({what})",
         "front": f"{len(result.front):,} point" + ("s" if len(result.front) != 1 else ""),
         "files": f"{folder}: {', '.join(files)}",
     }

@@ -13,7 +13,7 @@ from moopt.algorithm import Algorithm, Spent
 from moopt.budget import Budget, Progress
 from moopt.monitors.archive import Archive
 from moopt.monitors.score import Scorer
-from moopt.population import Population
+from moopt.population import Population, violation
 from moopt.problem import Problem
 from moopt.random import Rng
 
@@ -22,7 +22,9 @@ INIT, STEP, MEASURE, INITIAL = range(4)  # purposes of the random streams
 
 @dataclass
 class Group:
-    """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream."""
+    """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
+    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k].
+    """
 
     runs: Tensor
     rng: Rng
@@ -31,21 +33,29 @@ class Group:
     spent: Spent
     budget_state: Any
     failures: Tensor
+    last: tuple[Tensor, Tensor]
     clock: int = 0
 
     @staticmethod
     def start(
-        problem: Problem, algorithm: Algorithm, budget: Budget, rng: Rng, runs: Tensor, capacity: int
+        problem: Problem,
+        algorithm: Algorithm,
+        budget: Budget,
+        rng: Rng,
+        runs: Tensor,
+        capacity: int,
+        patience: int | None = None,
     ) -> Group:
-        """Runs before their first step."""
+        """Runs before their first step; `capacity` and `patience` are the archive's."""
         state = algorithm.init(problem, rng.fold(INIT))
-        archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity)
+        archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity, patience)
         units = {"generations", "evaluations", *budget_units(budget)}
         if problem.cost_unit is not None:
             units.add(problem.cost_unit)
         spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(units)}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
-        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures)
+        none = Population.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
+        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed))
 
     def next_rng(self) -> Rng:
         """The random numbers of the next ask, tell or step; the same until that is committed."""
@@ -66,6 +76,12 @@ class Group:
         """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
         self.archive.insert(evaluated)
         self.failures = self.failures + evaluated.failed.sum(-1)
+        self.last = evaluated.g, evaluated.failed
+
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Feasible and failed share of the points learned last, float64[r] each; NaN where there were none."""
+        g, failed = self.last
+        return (violation(g, failed) <= 0).double().mean(-1), failed.double().mean(-1)
 
     def expanded(self, leaf: Tensor) -> Tensor:
         """The user's tensor for every run, on the group's device: [...] -> [r, ...]."""
@@ -91,7 +107,8 @@ class Group:
         rows = index.to(self.rng.device)
         return Group(
             self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
-            tree.take(self.budget_state, index), self.failures[rows], self.clock,
+            tree.take(self.budget_state, index), self.failures[rows],
+            tree.take(self.last, rows), self.clock,
         )
 
     def saved(self) -> Any:
@@ -99,7 +116,7 @@ class Group:
         return tree.plain(
             {
                 "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
-                "budget": self.budget_state, "failures": self.failures, "clock": self.clock,
+                "budget": self.budget_state, "failures": self.failures, "last": self.last, "clock": self.clock,
             }
         )
 
@@ -110,6 +127,7 @@ class Group:
         self.spent = saved["spent"]
         self.budget_state = tree.restore(self.budget_state, saved["budget"])
         self.failures = saved["failures"].to(self.failures.device)
+        self.last = tree.restore(self.last, saved["last"])
         self.clock = saved["clock"]
 
 

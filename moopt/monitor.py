@@ -106,7 +106,10 @@ class Snapshot:
 
     def indicator(self, name: str = "hypervolume") -> Tensor:
         """An indicator of each run's archive, float64[r]."""
-        return self._run.scorer(name, self._fronts)
+        if name == "hypervolume":
+            points, valid = self._group.archive.padded()
+            return self.scorer.hypervolume(points.f, valid & points.feasible)
+        return self.scorer(name, self._fronts)
 
     def front(self, i: int = 0) -> Population:
         """The archived points of the i-th run of this step."""

@@ -10,7 +10,9 @@ import torch
 from moopt import tree
 from moopt.algorithm import AskTell
 from moopt.group import MEASURE, Group
+from moopt.monitor import Snapshot
 from moopt.monitors.archive import merged_front
+from moopt.monitors.history import History
 from moopt.population import Population
 from moopt.result import Result, Status
 from moopt.selection import thin
@@ -25,13 +27,16 @@ def results(run: Run) -> Result:
     """One Result for each run, and the one that merges them."""
     parts: list[Result] = []
     for group in run.groups:
+        for history in run.monitors:
+            if isinstance(history, History):  # before looking is booked, which is no part of the last step
+                history.end(Snapshot(run, group))
         populations, fronts = _solutions(run, group)
         for i, number in enumerate(group.runs.tolist()):
             spent = {unit: int(amount[i]) for unit, amount in group.spent.items()}
             parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
     parts.sort(key=lambda part: part.seed)
-    history = run.history.copy()
-    parts = [replace(part, _history=history, _run=part.seed - run.seed) for part in parts]
+    table = run.history.copy()
+    parts = [replace(part, _history=table, _run=part.seed - run.seed) for part in parts]
     if run.ledger is not None:
         by_run = {part.seed: [t for t in run.ledger.trials if run.seed + t.run == part.seed] for part in parts}
         parts = [replace(part, trials=by_run[part.seed]) for part in parts]
@@ -42,7 +47,7 @@ def results(run: Run) -> Result:
         population = population.join(part.population)
     front = merged_front([part.front for part in parts])
     merged = _result(run, population, front, run.total_spent(), run.failures(), run.seed)
-    return replace(merged, parts=parts, _history=history, trials=[trial for part in parts for trial in part.trials])
+    return replace(merged, parts=parts, _history=table, trials=[trial for part in parts for trial in part.trials])
 
 
 def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population]]:

@@ -37,10 +37,10 @@ class Problem(ABC):
     """A multi-objective problem. A subclass sets `space` and `n_obj` and writes `_evaluate`.
 
     Everything that a subclass may declare, with its default: `n_con` constraints; `directions`, "min" or "max" of
-    each objective; `objective_names`, `constraint_names`; `vectorized`, whether `_evaluate` takes many points as
-    one tensor (`False`: one point at a time as a dict, see `FunctionProblem`); `stochastic`, whether `_evaluate`
-    takes an `Rng` as second argument because its answers are noisy; `cost_unit`, the unit of `Evaluation.cost`;
-    `differentiable`. Where known: `ideal`, `nadir`, `reference_point` (each float64[m]), `pareto_front(n)`, in the
+    each objective; `objective_names`, `constraint_names`; `objective_titles`, what pictures say instead of the names;
+    `vectorized`, whether `_evaluate` takes many points as one tensor (`False`: one point at a time as a dict, see
+    `FunctionProblem`); `stochastic`, whether `_evaluate` takes an `Rng` as second argument because its answers are
+    noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known: `ideal`, `nadir`, `reference_point` (each float64[m]), `pareto_front(n)`, in the
     minimised sense.
     """
 
@@ -50,6 +50,7 @@ class Problem(ABC):
     directions: Sequence[str] | None = None
     objective_names: Sequence[str] | None = None
     constraint_names: Sequence[str] | None = None
+    objective_titles: Sequence[str] | None = None
 
     vectorized: bool = True
     stochastic: ClassVar[bool] = False

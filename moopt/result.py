@@ -73,10 +73,12 @@ class Result:
 
     @property
     def history(self) -> pandas.DataFrame:
-        """How it went: a row for every step, in a long search for evenly spaced ones, and for each run.
+        """How it went: rows for each run, of the steps in which its archive was merged and of its last step.
 
-        Columns: `run`, `generations`, `evaluations` and other units spent so far, `seconds`, `hypervolume` of the
-        archive, shares of `feasible` and `failed` ones of the points evaluated in that very step, `failures` so far.
+        That is every trial, or about every thousandth evaluation; in a long search it is evenly spaced ones of them,
+        256 at most. Columns: `run`, `generations`, `evaluations` and other units spent so far, `seconds`, `hypervolume`
+        of the archive, shares of `feasible` and `failed` ones of the points evaluated in that very step, `failures`
+        so far.
         """
         from moopt.monitors.history import History
 

@@ -10,7 +10,7 @@ import torch
 
 from moopt import registry
 from moopt.algorithm import Algorithm, AskTell
-from moopt.budget import Budget, Evaluations
+from moopt.budget import Budget, Evaluations, Reached, Stalled
 from moopt.initial import Initial
 from moopt.population import Population
 from moopt.problem import Problem
@@ -38,6 +38,7 @@ def check_problem(problem: Any) -> Problem:
         raise ValueError(f"{problem.name}: expected n_var of its space, {problem.space.n_var}, got {problem.n_var}")
     for what, labels, n in (
         ("objective_names", problem.objective_labels, problem.n_obj),
+        ("objective_titles", problem.objective_titles or problem.objective_labels, problem.n_obj),
         ("constraint_names", problem.constraint_labels, problem.n_con),
     ):
         if len(labels) != n:
@@ -63,7 +64,11 @@ def default_algorithm(problem: Problem, budget: Budget) -> str:
 
 
 def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None:
-    """Raises ValueError for a unit that neither the problem nor the algorithm spends: the run would never end."""
+    """Raises ValueError for a budget that could not tell when the run ends.
+
+    That is one in a unit that neither the problem nor the algorithm spends, and a goal of the archive where an
+    algorithm evaluates by itself and fills none.
+    """
     spends = {"generations", "seconds", problem.cost_unit}
     if isinstance(algorithm, AskTell):
         spends.add("evaluations")
@@ -71,6 +76,19 @@ def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None
         if unit not in spends:
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise ValueError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
+    for part in _parts(budget):
+        if isinstance(part, Reached | Stalled) and not isinstance(algorithm, AskTell):
+            known = ", ".join(sorted(unit for unit in spends if unit))
+            raise ValueError(
+                f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "
+                f"expected one in {known}, got {type(part).__name__}"
+            )
+
+
+def _parts(budget: Budget) -> list[Budget]:
+    """A budget, or whatever is combined in it."""
+    parts = getattr(budget, "parts", None)
+    return [budget] if parts is None else [leaf for part in parts for leaf in _parts(part)]
 
 
 def device_of(device: torch.device | str | None) -> torch.device:

@@ -194,7 +194,7 @@ class DTLZ7(_DTLZ):
     def pareto_front(self, n: int) -> Tensor:
         (start, stop), (restart, end) = _RECORDS
         gap = restart - stop
-        even = SobolEngine(self.n_obj - 1).draw(_checks.whole("n", n, low=2) - 1, dtype=torch.float64)  # type: ignore[no-untyped-call]
+        even = SobolEngine(self.n_obj - 1).draw(_checks.whole("n", n, low=2) - 1, dtype=torch.float64)
         along = torch.cat((even, torch.ones_like(even[:1]))) * (end - gap)
         position = torch.where(along > stop, along + gap, along).clamp(max=end)
         return self._cut(position, position.new_ones(len(position), 1))

@@ -85,7 +85,7 @@ class RE21(_RE):
     """Four bar truss (Cheng and Li 1999): volume [cm^3] and displacement of the joint [cm]; areas in cm^2."""
 
     n_obj = 2
-    objective_names = ("volume", "displacement")
+    objective_titles = ("volume", "displacement")
     variables = {
         "area1": Real(1.0, 3.0),
         "area2": Real(math.sqrt(2.0), 3.0),
@@ -123,7 +123,7 @@ class RE22(_RE):
     """
 
     n_obj = 2
-    objective_names = ("cost", "violation")
+    objective_titles = ("cost", "violation")
     differentiable = False
     variables = {"bar": Integer(0, len(_BAR_AREAS) - 1), "width": Real(0.0, 20.0), "depth": Real(0.0, 40.0)}
     _ideal = (5.88, 0.0)
@@ -143,7 +143,7 @@ class RE23(_RE):
     """
 
     n_obj = 2
-    objective_names = ("cost", "violation")
+    objective_titles = ("cost", "violation")
     differentiable = False
     variables = {
         "shell": Integer(1, 100),
@@ -168,7 +168,7 @@ class RE24(_RE):
     """Hatch cover (Amir and Hasegawa 1989): weight and violation; cm and kg."""
 
     n_obj = 2
-    objective_names = ("weight", "violation")
+    objective_titles = ("weight", "violation")
     variables = {"flange": Real(0.5, 4.0), "height": Real(0.5, 50.0)}
     _ideal = (60.5, 0.0)
     _nadir = (481.608088535, 44.2819047619)
@@ -204,7 +204,7 @@ class RE25(_RE):
     """
 
     n_obj = 2
-    objective_names = ("volume", "violation")
+    objective_titles = ("volume", "violation")
     differentiable = False
     variables = {
         "coils": Integer(1, 70),
@@ -236,7 +236,7 @@ class RE31(_RE):
     """Two bar truss (Coello Coello and Pulido 2005): volume, stress and violation; areas and height."""
 
     n_obj = 3
-    objective_names = ("volume", "stress", "violation")
+    objective_titles = ("volume", "stress", "violation")
     variables = {"area1": Real(1e-5, 100.0), "area2": Real(1e-5, 100.0), "height": Real(1.0, 3.0)}
     _ideal = (5.53731918799e-05, 0.333333333333, 0.0)
     _nadir = (500.002668442, 8246211.25124, 19359919.7502)
@@ -253,7 +253,7 @@ class RE32(_RE):
     """Welded beam (Ray and Liew 2002): cost, deflection of the end and violation; inches and pounds."""
 
     n_obj = 3
-    objective_names = ("cost", "deflection", "violation")
+    objective_titles = ("cost", "deflection", "violation")
     variables = {
         "weld_height": Real(0.125, 5.0),
         "weld_length": Real(0.1, 10.0),
@@ -293,7 +293,7 @@ class RE33(_RE):
     """
 
     n_obj = 3
-    objective_names = ("mass", "time", "violation")
+    objective_titles = ("mass", "time", "violation")
     variables = {
         "inner": Real(55.0, 80.0),
         "outer": Real(75.0, 110.0),
@@ -322,7 +322,7 @@ class RE34(_RE):
     """Vehicle crashworthiness (Liao et al. 2008): mass, acceleration, toe-board intrusion; plates in mm."""
 
     n_obj = 3
-    objective_names = ("mass", "acceleration", "intrusion")
+    objective_titles = ("mass", "acceleration", "intrusion")
     variables = {f"thickness{i}": Real(1.0, 3.0) for i in range(1, 6)}
     _ideal = (1661.7078225, 6.14280000608, 0.0394)
     _nadir = (1695.2002035, 10.7454, 0.26399999965)
@@ -351,7 +351,7 @@ class RE35(_RE):
     """Speed reducer (Farhang-Mehr and Azarm 2002): volume, stress in the first shaft and violation; cm."""
 
     n_obj = 3
-    objective_names = ("volume", "stress", "violation")
+    objective_titles = ("volume", "stress", "violation")
     differentiable = False
     variables = {
         "face_width": Real(2.6, 3.6),
@@ -397,7 +397,7 @@ class RE36(_RE):
     """Gear train (Deb and Srinivasan 2006): error of the ratio, size of the largest gear, violation."""
 
     n_obj = 3
-    objective_names = ("error", "size", "violation")
+    objective_titles = ("error", "size", "violation")
     differentiable = False
     variables = {f"teeth{i}": Integer(12, 60) for i in range(1, 5)}
     _ideal = (7.89473684213e-05, 12.0, 0.0)
@@ -419,7 +419,7 @@ class RE37(_RE):
     """
 
     n_obj = 3
-    objective_names = ("face_temperature", "combustion_length", "tip_temperature")
+    objective_titles = ("face_temperature", "combustion_length", "tip_temperature")
     variables = {name: Real(0.0, 1.0) for name in ("angle", "hydrogen", "oxygen", "tip")}
     _ideal = (0.00889341391106, 0.00488, -0.431499999825)
     _nadir = (0.98949120096, 0.956587924661, 0.987530948586)
@@ -475,7 +475,7 @@ class RE41(_RE):
     """
 
     n_obj = 4
-    objective_names = ("weight", "pubic_force", "velocity", "violation")
+    objective_titles = ("weight", "pubic_force", "velocity", "violation")
     variables = _SIDE_IMPACT
     _ideal = (15.576004, 3.58525, 10.61064375, 0.0)
     _nadir = (39.2905121788, 4.42725, 13.09138125, 9.49401929991)
@@ -521,7 +521,7 @@ class RE42(_RE):
     """
 
     n_obj = 4
-    objective_names = ("transport_cost", "light_weight", "negative_cargo", "violation")
+    objective_titles = ("transport_cost", "light_weight", "negative_cargo", "violation")
     variables = {
         "length": Real(150.0, 274.32),
         "beam": Real(20.0, 32.31),
@@ -579,7 +579,7 @@ class RE61(_RE):
     """
 
     n_obj = 6
-    objective_names = ("drainage", "storage", "treatment", "flood_damage", "flood_loss", "violation")
+    objective_titles = ("drainage", "storage", "treatment", "flood_damage", "flood_loss", "violation")
     variables = {"storage": Real(0.01, 0.45), "treatment": Real(0.01, 0.1), "overflow": Real(0.01, 0.1)}
     _ideal = (63840.2774, 30.0, 285346.896494, 183749.967061, 7.22222222222, 0.0)
     _nadir = (80896.9128355, 1350.0, 2853468.96494, 7076861.67064, 87748.6339553, 2.50994535821)
@@ -620,7 +620,7 @@ class RE91(_RE):
     noise: bool = False
 
     n_obj = 9
-    objective_names = (
+    objective_titles = (
         "weight", "abdomen", "upper_viscous", "middle_viscous", "lower_viscous", "ribs", "pubic_force",
         "pillar_velocity", "door_velocity",
     )

@@ -94,7 +94,7 @@ def _title(axes: Axes, result: Result) -> None:
 def _label(result: Result, i: int) -> str:
     """Name and sense of an objective."""
     sense = "min ↓" if result.problem.signs[i] > 0 else "max ↑"
-    return f"{result.problem.objective_labels[i]}  ({sense})"
+    return f"{(result.problem.objective_titles or result.problem.objective_labels)[i]}  ({sense})"
 
 
 def _true_front(result: Result, n: int) -> Tensor | None:
@@ -164,7 +164,11 @@ def _solid(axes: Any, result: Result) -> None:
         axes.scatter(*true.T.numpy(), s=4, c=TRUE_FRONT, **beneath)
     for points, colour, marker, text in layers:
         edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.3} if marker == "o" else {"linewidths": 1.2}
-        axes.scatter(*points.T.numpy(), s=_size(points), c=colour, marker=marker, label=text, **edge)
+        # one front is coloured by its third objective, which a picture of three shows least well
+        shade: dict[str, Any] = {"c": colour}
+        if len(layers) == 1 and colour == COLOURS[0]:
+            shade = {"c": points[:, 2].numpy(), "cmap": "viridis"}
+        axes.scatter(*points.T.numpy(), s=_size(points), marker=marker, label=text, **shade, **edge)
     for i, axis in enumerate((axes.xaxis, axes.yaxis, axes.zaxis)):
         axis.set_label_text(_label(result, i))
         axis.pane.set_facecolor("white")
@@ -221,7 +225,7 @@ def _parallel(axes: Axes, result: Result) -> None:
     axes.set_xlim(-0.3, problem.n_obj - 0.7)
     axes.set_ylim(-0.08, 1.06)
     senses = ["min" if sign > 0 else "max" for sign in problem.signs]
-    labels = [f"{name}\n({sense})" for name, sense in zip(problem.objective_labels, senses, strict=True)]
+    labels = [f"{name}\n({sense})" for name, sense in zip(problem.objective_titles or problem.objective_labels, senses, strict=True)]
     axes.set_xticks(range(problem.n_obj), labels)
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.set_yticks([])

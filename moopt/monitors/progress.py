@@ -157,10 +157,10 @@ def _archive(snapshot: Snapshot) -> str:
 
 
 def _hypervolume(value: float, convention: str) -> str:
-    if convention.startswith("no hypervolume"):
+    if convention.startswith("none"):
         return ""
     about = "≈ " if "approximate" in convention else ""
-    return f"HV {about}{value:.4g}" + (" scaled" if "scaled" in convention else "")
+    return f"HV {about}{value:.4g}" + (" scaled" if convention.startswith("scaled") else "")
 
 
 def _feasible(snapshot: Snapshot) -> str:

@@ -59,27 +59,27 @@ class Scorer:
     def __call__(self, name: str, fronts: Sequence[Population]) -> Tensor:
         """The indicator of each front, float64[len(fronts)]; a front without feasible points has none of it."""
         if name == "hypervolume":
-            return torch.stack([self._hypervolume(front.f[front.feasible].double().cpu()) for front in fronts])
+            return torch.cat([self.hypervolume(front.f[None], front.feasible[None]) for front in fronts])
         return torch.stack([self._distance(name, front.f[front.feasible].double().cpu()) for front in fronts])
 
-    def _hypervolume(self, f: Tensor) -> Tensor:
-        if not len(f):
-            return torch.zeros((), dtype=torch.float64)
+    def hypervolume(self, f: Tensor, counts: Tensor) -> Tensor:
+        """Of those points of f[r, k, m] that count, bool[r, k]: float64[r]."""
+        f = f.double().masked_fill(~counts[..., None], torch.nan).cpu()
         if self.scaled:
             ideal, nadir = self.problem.ideal, self.problem.nadir
             f = (f - ideal) / (nadir - ideal)  # type: ignore[operator]
             reference = torch.full((self.problem.n_obj,), 1.1, dtype=torch.float64)
         elif self.reference_point is None:
-            return torch.zeros((), dtype=torch.float64)
+            return torch.zeros(len(f), dtype=torch.float64)
         else:
             reference = self.reference_point
         if self.exact:
             return hypervolume(f, reference)
         import moocore
 
-        inside = f[(f < reference).all(-1)]
-        value = moocore.hv_approx(inside.numpy(), ref=reference.numpy()) if len(inside) else 0.0
-        return torch.tensor(float(value), dtype=torch.float64)
+        inside = [points[(points < reference).all(-1)].numpy() for points in f]
+        values = [float(moocore.hv_approx(points, ref=reference.numpy())) if len(points) else 0.0 for points in inside]
+        return torch.tensor(values, dtype=torch.float64)
 
     def _distance(self, name: str, f: Tensor) -> Tensor:
         if self._front is None:

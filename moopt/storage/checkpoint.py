@@ -83,13 +83,16 @@ def read_checkpoint(path: Path) -> Any:
             if "moopt" not in metadata:
                 raise CheckpointError(f"{path.name}: expected a checkpoint of moopt, got a foreign safetensors file")
             header = json.loads(metadata["moopt"])
-            check_format(path.name, header.get("format"))
+            check_format(path.name, header["format"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        tree, crc = _flesh(header["tree"], tensors), header["crc"]
+    except KeyError as error:
+        raise CheckpointError(f"{path.name}: expected {error} in its header, got a damaged file") from None
+    except (SafetensorError, OSError, TypeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path.name}: expected a whole safetensors file, got a damaged one ({error})") from None
-    if _checksum(tensors) != header["crc"]:
+    if _checksum(tensors) != crc:
         raise CheckpointError(f"{path.name}: expected its checksum, got a damaged file")
-    return _flesh(header["tree"], tensors)
+    return tree
 
 
 def read_newest(folder: Path) -> tuple[int, Any] | None:

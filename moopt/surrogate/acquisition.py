@@ -1,12 +1,10 @@
-"""Where to evaluate next: log noisy expected hypervolume improvement, its optimisation, and what stands in for both.
+"""Where to evaluate next: log noisy expected hypervolume improvement, and what stands in for it.
 
 References:
     Daulton, Balandat, Bakshy. Parallel Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume
     Improvement. NeurIPS 2021 (qNEHVI, sequential greedy batches, pending points).
     Ament, Daulton, Eriksson, Balandat, Bakshy. Unexpected Improvements to Expected Improvement for Bayesian
     Optimization. NeurIPS 2023 (its logarithm).
-    Wan, Nguyen, Ha, Ru, Lu, Osborne. Think Global and Act Local: Bayesian Optimisation over High-Dimensional
-    Categorical and Mixed Search Spaces. ICML 2021, Sec. 3.3 (alternating discrete and continuous ascent).
 
 Differences from the papers: the probability that an evaluation works multiplies the acquisition exactly (it adds its
 logarithm), and with one objective noisy expected improvement takes the hypervolume's place.
@@ -18,21 +16,16 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt.surrogate.model import FailureModel, Surrogate, numerical_errors, reproducible, snap
+from moopt.surrogate.search import Search, column_levels, new_seed
 
 _log = logging.getLogger("moopt")
 
-# Two cube points closer than this in every column are the same point.
-_SAME = 1e-6
-# A column with more values than this is treated as continuous and rounded at the end.
-_MOST_LEVELS = 64
-# Spaces with at most this many points are searched completely (BoTorch's MAX_CHOICES_ENUMERATE).
-_MOST_ENUMERATED = 10_000
 # Most numbers in one intermediate tensor of an acquisition evaluation; about ten live at once, of 32 MiB each.
 _MOST_NUMBERS = 2**22
 # Least range of a front in BoTorch's rule for reference points.
@@ -148,7 +141,7 @@ def suggest(
     pending = evaluated[:0] if pending_x is None else snap(pending_x.detach().double(), sizes)
     n_known = max([len(evaluated)] + [len(model.x) for model in models])
     with reproducible(seed, baseline_x.device, n_known), _python_kernel():
-        search = _Search(settle, _levels(settle, d, sizes, baseline_x.device), sizes, n_raw, n_restarts)
+        search = Search(settle, column_levels(settle, d, sizes, baseline_x.device), sizes, n_raw, n_restarts)
         score = None
         if surrogate is not None and reference is not None:
             score = _score(surrogate, failure, pending, reference, n_samples)
@@ -200,7 +193,7 @@ def _score(
     from botorch.sampling import SobolQMCNormalSampler
 
     n_samples = n_samples or max(16, 256 >> surrogate.f.shape[-1])
-    sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=_new_seed())
+    sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=new_seed())
     try:
         return _improvement(surrogate, failure, pending if len(pending) else None, reference_point, sampler)
     except numerical_errors() as error:
@@ -280,170 +273,6 @@ def _negated(outputs: int | slice) -> Callable[..., Tensor]:
     return lambda samples, X=None: -samples[..., outputs]
 
 
-class _Search:
-    """Maximises a score over the valid points that are not yet known."""
-
-    def __init__(
-        self,
-        settle: Callable[[Tensor], Tensor],
-        levels: dict[int, Tensor],
-        category_sizes: dict[int, int],
-        n_raw: int,
-        n_restarts: int,
-    ) -> None:
-        self.settle, self.levels, self.category_sizes = settle, levels, category_sizes
-        self.n_raw, self.n_restarts = n_raw, n_restarts
-
-    def __call__(self, score: _Score | None, around: Tensor, known: Tensor) -> Tensor:
-        pool, complete = self.pool(around, known)
-        if not len(pool):
-            _log.warning("suggest: every point of the space is already evaluated or pending; repeating one")
-            pool, known = self.pool(around, known[:0])[0], known[:0]
-        if score is None:
-            return _farthest(pool, known)
-        try:
-            value = score.many(pool)
-        except numerical_errors() as error:
-            _log.warning("suggest: scoring failed (%s: %s); filling space", type(error).__name__, error)
-            return _farthest(pool, known)
-        if not complete:
-            try:
-                improved = self.settle(self.ascend(score, self.starts(pool, value), known))
-                improved = improved[_new(improved, known)]
-                if len(improved):
-                    pool, value = torch.cat([pool, improved]), torch.cat([value, score.many(improved)])
-            except numerical_errors() as error:
-                _log.warning(
-                    "suggest: optimiser failed (%s: %s); best of %d scored points",
-                    type(error).__name__, error, len(pool),
-                )
-        if not bool((value > -math.inf).any()):
-            _log.warning("suggest: no point has a finite score; filling space")
-            return _farthest(pool, known)
-        return pool[value.argmax()].unsqueeze(0)
-
-    def pool(self, around: Tensor, known: Tensor) -> tuple[Tensor, bool]:
-        """Valid unknown points ``[k, d]`` to choose from, and whether they are all there are."""
-        d, device = known.shape[-1], known.device
-        if len(self.levels) == d and math.prod(len(v) for v in self.levels.values()) <= _MOST_ENUMERATED:
-            points = torch.cartesian_prod(*[self.levels[j] for j in range(d)]).reshape(-1, d)
-            return self.unknown(points, known), True
-        sobol = torch.quasirandom.SobolEngine(d, scramble=True, seed=_new_seed())
-        points = sobol.draw(self.n_raw, dtype=torch.float64).to(device)
-        found = self.unknown(torch.cat([points, self.spray(around)]), known)
-        # Nearly exhausted spaces: look longer before saying that nothing is left.
-        for _ in range(64):
-            if len(found):
-                break
-            found = self.unknown(sobol.draw(self.n_raw, dtype=torch.float64).to(device), known)
-        return found, False
-
-    def spray(self, around: Tensor) -> Tensor:
-        """Perturbed copies ``[n_raw / 4, d]`` of the best known points, near and far; few columns of many change."""
-        if not len(around):
-            return around
-        k, d = self.n_raw // 4, around.shape[-1]
-        start = around[torch.randint(len(around), (k,), device=around.device)]
-        # BoTorch's sample_around_best changes 20 columns on average
-        change = torch.rand_like(start) < min(1.0, 20 / d)
-        reach = torch.where(torch.arange(k, device=start.device) % 2 == 0, 0.1, 0.01).double().unsqueeze(-1)
-        moved = start + change * reach * torch.randn_like(start)
-        for column in self.category_sizes:
-            other = torch.rand(k, dtype=start.dtype, device=start.device) < 1 / len(self.category_sizes)
-            moved[:, column] = torch.where(other, torch.rand_like(start[:, column]), start[:, column])
-        return moved.clamp(0, 1)
-
-    def unknown(self, points: Tensor, known: Tensor) -> Tensor:
-        points = torch.unique(self.settle(points), dim=0)
-        return points[_new(points, known)]
-
-    def starts(self, pool: Tensor, value: Tensor) -> Tensor:
-        """The best point and others drawn with probability rising in their value."""
-        from botorch.optim.initializers import initialize_q_batch
-
-        pool, value = pool[value > -math.inf], value[value > -math.inf]
-        if len(pool) <= self.n_restarts:
-            return pool
-        starts, _ = initialize_q_batch(pool.unsqueeze(-2), value, self.n_restarts)
-        return starts.squeeze(-2)
-
-    def ascend(self, score: _Score, x: Tensor, known: Tensor) -> Tensor:
-        """Alternates steps in discrete columns with gradient ascent in the others: ``[s, d] -> [s, d]``."""
-        if not self.levels:
-            return self.climb(score, x)
-        discrete = list(self.levels)
-        x = self.step(score, x, known)
-        for _ in range(4 if len(discrete) < x.shape[-1] else 0):
-            x = self.climb(score, x)
-            before, x = x, self.step(score, x, known)
-            if torch.equal(x[:, discrete], before[:, discrete]):
-                break
-        return x
-
-    def climb(self, score: _Score, x: Tensor) -> Tensor:
-        from botorch.generation.gen import gen_candidates_scipy
-
-        climbed = [
-            gen_candidates_scipy(
-                part.unsqueeze(-2),
-                cast(Any, score),
-                0.0,
-                1.0,
-                options={"maxiter": 50 if self.levels else 200},
-                fixed_features={column: part[:, column] for column in self.levels} or None,
-            )[0]
-            # gradients keep several intermediate tensors alive
-            for part in x.split(max(1, score.chunk // 8))
-        ]
-        return torch.cat(climbed).squeeze(-2).detach()
-
-    def step(self, score: _Score, x: Tensor, known: Tensor) -> Tensor:
-        """Moves each point to its best neighbour in one discrete column, while that is better."""
-        value = score.many(x)
-        for _ in range(4):
-            near = self.neighbours(x)
-            flat = self.settle(near.flatten(0, 1))
-            scored = torch.where(_new(flat, known), score.many(flat), -math.inf).reshape(near.shape[:2])
-            best, which = scored.max(dim=1)
-            better = best > value
-            if not bool(better.any()):
-                break
-            best_x = flat.reshape(near.shape)[torch.arange(len(x), device=x.device), which]
-            x, value = torch.where(better.unsqueeze(-1), best_x, x), torch.where(better, best, value)
-        return x
-
-    def neighbours(self, x: Tensor) -> Tensor:
-        """Points with another category, or the next value up or down, in one column: ``[s, d] -> [s, k, d]``."""
-        near = []
-        for column, values in self.levels.items():
-            if column in self.category_sizes:
-                options = values.expand(len(x), -1)
-            else:
-                index = (x[:, column : column + 1] - values).abs().argmin(dim=1, keepdim=True)
-                options = values[torch.cat([index - 1, index + 1], dim=1).clamp(0, len(values) - 1)]
-            moved = x.unsqueeze(1).repeat(1, options.shape[1], 1)
-            moved[:, :, column] = options
-            near.append(moved)
-        return torch.cat(near, dim=1)
-
-
-def _levels(
-    settle: Callable[[Tensor], Tensor], d: int, category_sizes: dict[int, int], device: torch.device
-) -> dict[int, Tensor]:
-    """Values of each column that holds categories or few values, seen by rounding a grid along it."""
-    steps = max([16 * _MOST_LEVELS, *(4 * size for size in category_sizes.values())])
-    grid = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device=device)
-    levels = {}
-    for column in range(d):
-        points = torch.full((len(grid), d), 0.5, dtype=torch.float64, device=device)
-        points[:, column] = grid
-        values = torch.unique(settle(points)[:, column])
-        values = values[torch.cat([values.new_ones(1), values.diff()]) > _SAME]
-        if len(values) <= _MOST_LEVELS or column in category_sizes:
-            levels[column] = values
-    return levels
-
-
 def _best(surrogate: Surrogate) -> Tensor:
     """The nondominated feasible points, or where there are none those with the least summed standardised violation."""
     from botorch.utils.multi_objective.pareto import is_non_dominated
@@ -454,30 +283,13 @@ def _best(surrogate: Surrogate) -> Tensor:
     return x[is_non_dominated(-f)]
 
 
-def _new(x: Tensor, known: Tensor) -> Tensor:
-    """Which of ``x[k, d]`` are not among ``known[j, d]``: bool ``[k]``."""
-    if not len(known):
-        return torch.ones(len(x), dtype=torch.bool, device=x.device)
-    return torch.cdist(x, known, p=math.inf).amin(dim=-1) > _SAME
-
-
-def _farthest(pool: Tensor, known: Tensor) -> Tensor:
-    if not len(known):
-        return pool[:1]
-    return pool[torch.cdist(pool, known).amin(dim=-1).argmax()].unsqueeze(0)
-
-
-def _new_seed() -> int:
-    return int(torch.randint(2**31 - 1, ()))
-
-
 @contextmanager
 def _python_kernel() -> Iterator[None]:
     """Keeps BoTorch's optional C++ kernel of log EHVI out.
 
-    It is compiled when first used (measured: 34 s on two cores), saves little where batches are one point (0 to 20 %
-    measured), and whether a compiler is present would decide the bits of a suggestion. BoTorch 0.18 has no public
-    switch; were these two names to change, this would do nothing.
+    It is compiled when first used (7 s by its own account, 34 s on two shared cores) and saves little where batches are
+    one point (0 to 20 %, within the noise of that measurement); and whether a compiler is present would decide the bits
+    of a suggestion. BoTorch 0.18 has no public switch; were these two names to change, this would do nothing.
     """
     from botorch.acquisition.multi_objective import logei
 

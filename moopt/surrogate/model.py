@@ -4,7 +4,7 @@ References:
     Hvarfner, Hellsten, Nardi. Vanilla Bayesian Optimization Performs Great in High Dimensions. ICML 2024 (the
     dimension-scaled length-scale prior, here through BoTorch's ``SingleTaskGP``).
     Ru, Alvi, Nguyen, Osborne, Roberts. Bayesian Optimisation over Multiple Continuous and Categorical Inputs.
-    ICML 2020, Sec. 4 (Hamming kernel on categories; of its sum and product only the product is used).
+    ICML 2020 (Hamming kernel on categories; of its sum and product only the product is used).
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def reproducible(seed: int, device: torch.device, n: int) -> Iterator[None]:
     """Runs BoTorch so that equal inputs give equal bits and nothing global is left changed.
 
     The global generators are forked and seeded, and BoTorch's and GPyTorch's warnings go to the log. A model of few
-    points runs on one thread: at n = 40 a second one made a fit four times slower (measured on two cores).
+    points runs on one thread: at n = 40 a second one made a fit four times slower (two cores, others busy).
     """
     from botorch.utils.sampling import manual_seed
 
@@ -289,9 +289,10 @@ def _gp(x: Tensor, z: Tensor, z_var: Tensor | None, category_sizes: Mapping[int,
 def _mixed_kernel(d: int, categories: list[int], n_outputs: int) -> Any:
     """The default kernel on numeric columns times a Hamming kernel on categories, with the default's priors on both.
 
-    BoTorch's ``MixedSingleTaskGP`` (a sum and a product with free scales) takes ten times longer to fit and, over two
-    seeds of a constrained problem of four mixed variables, found less hypervolume in 50 evaluations (7.4 and 8.1
-    against 8.8 and 8.5 of 9.2); its scales have no priors and are shared between the outputs of a batched model.
+    BoTorch's ``MixedSingleTaskGP`` takes a sum and a product with free scales, shared between the outputs of a batched
+    model. That form, with scales for each output, took ten times longer to fit. With the same search on a constrained
+    problem of four mixed variables, two seeds only, it found hypervolume 7.4 and 8.1 in 50 evaluations, the product
+    8.5 and 8.8 (then without a prior on categories); 200,000 random points reach 9.2.
     """
     from botorch.models.kernels.categorical import CategoricalKernel
     from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
@@ -300,7 +301,8 @@ def _mixed_kernel(d: int, categories: list[int], n_outputs: int) -> Any:
 
     batch = torch.Size([n_outputs] if n_outputs > 1 else [])
     numeric = [column for column in range(d) if column not in categories]
-    # Hvarfner et al. 2024, Sec. 4.2. The search starts at the median, where categories share information.
+    # Prior of Hvarfner et al. 2024, as BoTorch has it for numeric columns. The fit starts at its median, where
+    # categories share information.
     location = math.sqrt(2) + math.log(len(categories)) / 2
     hamming = CategoricalKernel(
         batch_shape=batch,
