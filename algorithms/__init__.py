@@ -1,9 +1,13 @@
 """The algorithm catalogue: name -> "module:Class", loaded on first use."""
 
 CATALOGUE: dict[str, str] = {
+    "hype": "moopt.algorithms.hype:HypE",
+    "moead": "moopt.algorithms.moead:MOEAD",
     "nsga2": "moopt.algorithms.nsga2:NSGA2",
-    "qnehvi": "moopt.algorithms.qnehvi:QNEHVI",
-    "random": "moopt.algorithms.random:RandomSearch",
+    "nsga3": "moopt.algorithms.nsga3:NSGA3",
     "policygradient": "moopt.algorithms.policygradient:PolicyGradient",
     "qlearners": "moopt.algorithms.qlearners:QLearners",
+    "qnehvi": "moopt.algorithms.qnehvi:QNEHVI",
+    "random": "moopt.algorithms.random:RandomSearch",
+    "rvea": "moopt.algorithms.rvea:RVEA",
 }

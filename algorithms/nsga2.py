@@ -6,10 +6,10 @@ IEEE Transactions on Evolutionary Computation 6(2), 182-197.
 Paper                        here
 P_t, |P_t| = N               State.population, pop_size
 Q_t                          the children that `ask` returns
-R_t = P_t + Q_t              merged, children first
+R_t = P_t + Q_t              f, violation: children first
 i_rank, i_distance           State.rank, State.crowding
-crowded comparison (III-B)   tournament(rank, -crowding)
-constrained-domination (VI)  the violation given to nondominated_rank
+crowded comparison (III-B)   survivors, tournament(rank, -crowding)
+constrained-domination (VI)  the violation given to survivors
 
 Differences from the paper: contestants of a tournament are drawn with replacement; integers, choices and
 permutations have operators of their own (`moopt.operators.Variation`).
@@ -29,7 +29,7 @@ from moopt.operators import Variation
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
-from moopt.selection import best, crowding_distance, nondominated_rank, tournament
+from moopt.selection import survivors, tournament
 
 
 @dataclass(frozen=True)
@@ -66,20 +66,17 @@ class NSGA2(AskTell):
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
         pairs = (self.pop_size + 1) // 2
         chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.rank, -state.crowding)
-        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
-        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
+        children = self.variation.mate(problem.space, state.population.x, chosen, rng.fold(1))
         return children[:, : self.pop_size], None, state
 
     def tell(
         self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
     ) -> State:
-        merged = Population.of(problem, x, evaluation).join(state.population)  # a child wins a tie: neutral drift
-        n = min(self.pop_size, len(merged))
-        rank = nondominated_rank(merged.f, merged.violation, n_keep=n)
-        crowding = crowding_distance(merged.f, rank)
-        survivors = best(n, rank, -crowding)
-        rank, crowding = rank.gather(-1, survivors), crowding.gather(-1, survivors)
-        return replace(state, population=merged.select(survivors), rank=rank, crowding=crowding)
+        born, old = Population.of(problem, x, evaluation), state.population
+        f = torch.cat((born.f, old.f), -2)  # the children first: they win a tie, a neutral drift
+        violation = torch.cat((born.violation, old.violation), -1)
+        index, rank, crowding = survivors(f, violation, min(self.pop_size, f.shape[-2]))
+        return replace(state, population=born.select(index, old), rank=rank, crowding=crowding)
 
     def population(self, problem: Problem, state: State) -> Population:
         return state.population

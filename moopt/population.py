@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from moopt.kernels import dispatch
+
 if TYPE_CHECKING:
     from moopt.problem import Evaluation, Problem
 
@@ -76,13 +78,20 @@ class Population:
         failed = torch.zeros(*batch, 0, device=device, dtype=torch.bool)
         return Population(x, f, g, failed, problem.signs)
 
-    def select(self, index: Tensor) -> Population:
-        """Points by number (int64[..., k]) or by mask (bool[n], without batch dimensions)."""
+    def select(self, index: Tensor, other: Population | None = None) -> Population:
+        """Points by number (int64[..., k]) or by mask (bool[n], without batch dimensions).
+
+        `other`: points whose numbers follow these, as if they had been joined, which saves a copy of all of them.
+        """
         if index.dtype == torch.bool:
             return replace(self, x=self.x[index], f=self.f[index], g=self.g[index], failed=self.failed[index])
-        rows = index[..., None]
-        x, f, g = (torch.take_along_dim(v, rows, -2) for v in (self.x, self.f, self.g))
-        return replace(self, x=x, f=f, g=g, failed=torch.take_along_dim(self.failed, index, -1))
+        mine = (self.x, self.f, self.g, self.failed[..., None])
+        if other is None:
+            theirs = [leaf[..., :0, :] for leaf in mine]
+        else:
+            theirs = [other.x, other.f, other.g, other.failed[..., None]]
+        x, f, g, failed = dispatch.rows(mine, theirs, index)
+        return replace(self, x=x, f=f, g=g, failed=failed[..., 0])
 
     def join(self, other: Population) -> Population:
         """These points, then the other ones."""

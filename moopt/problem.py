@@ -175,7 +175,7 @@ class Problem(ABC):
         if self.n_con:
             unusable |= torch.isnan(g).any(-1)
         failed = unusable if failed is None else failed | unusable
-        return Evaluation(torch.where(failed[..., None], torch.nan, f), g, failed, f_var, cost)
+        return Evaluation(f.masked_fill(failed[..., None], torch.nan), g, failed, f_var, cost)
 
 
 @dataclass(frozen=True)

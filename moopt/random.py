@@ -60,16 +60,31 @@ class Rng:
         """Of `uniform` and `normal`."""
         return self._dtype
 
+    @property
+    def keys(self) -> Tensor:
+        """What tells the runs apart, for kernels that draw by themselves: int64[r]."""
+        return self._keys
+
+    @property
+    def stream(self) -> int:
+        """What tells the folded generators of a run apart, for kernels that draw by themselves: 64 bits."""
+        return self._stream
+
+    def _like(self, keys: Tensor, stream: int) -> Rng:
+        other = object.__new__(Rng)  # several times in every generation: nothing to convert
+        other._keys, other._dtype, other._stream = keys, self._dtype, stream
+        return other
+
     def fold(self, *values: int) -> Rng:
         """The generator of a named stream: `rng.fold(step, purpose)`."""
         stream = self._stream
         for value in values:
             stream = _mix(stream, value)
-        return Rng(self._keys, device=self._keys.device, dtype=self._dtype, stream=stream)
+        return self._like(self._keys, stream)
 
     def take(self, index: Tensor | int) -> Rng:
         """The generator of some of the runs."""
-        return Rng(self._keys[index], device=self._keys.device, dtype=self._dtype, stream=self._stream)
+        return self._like(self._keys[index].reshape(-1), self._stream)
 
     def bits(self, *shape: int) -> Tensor:
         """Random 32-bit words in int64: [r, *shape]."""

@@ -11,9 +11,13 @@ from moopt.testing import Bowls, ContractError, check_algorithm, check_problem
 # name -> (options, problem or None for the plain one, budget or None for six generations, hypervolume to attain)
 ALGORITHMS = {
     "nsga2": ({"pop_size": 20}, None, Generations(20), 0.75),
+    "hype": ({"pop_size": 20, "n_samples": 200}, None, Generations(20), 0.75),
+    "moead": ({"pop_size": 20}, None, Generations(20), 0.7),
+    "nsga3": ({"pop_size": 20}, None, Generations(20), 0.7),
     "random": ({"pop_size": 50}, None, Generations(20), 0.35),
+    "rvea": ({"pop_size": 20, "generations": 20}, None, Generations(20), 0.7),
     "qnehvi": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_samples": 16}, None, Generations(8), 0.3),
-    "qlearners": ({}, "deepseatreasure", EnvSteps(40_000), 0.2),
+    "qlearners": ({"pop_size": 20, "n_steps": 50}, "deepseatreasure", EnvSteps(20_000), 0.4),
     "policygradient": ({"pop_size": 8}, "exactalignment", Tokens(40_000), 0.3),
 }
 

@@ -74,6 +74,13 @@ def all_fail():
     return moopt.FunctionProblem(function, VARIABLES, ["f", "h"])
 
 
+def hopeless():
+    def function(r, n):
+        return r, n, r + n
+
+    return moopt.FunctionProblem(function, VARIABLES, ["f", "h"], {"sum": ("<=", 1)})
+
+
 number = 3
 """
 
@@ -292,6 +299,19 @@ def test_a_search_in_which_everything_fails(tmp_path):
     assert "first error  ArithmeticError: no solution" in answer.stdout
 
 
+def test_the_hypervolume_says_what_it_means(tmp_path):
+    (tmp_path / "own.py").write_text(FILE)
+    small = ("--algorithm", "nsga2", "--evaluations", "20", "--set", "pop_size=10")
+    answer = run("solve", "own.py:problem", *small, "--out", "raw")
+    result = moopt.Result.load(tmp_path / "raw")
+    reference = [float(f"{value:.6g}") for value in result.reference_point]
+    said = f"hypervolume  {result.hypervolume:.6g} (not scaled, reference {reference} (minimised))"
+    assert said in answer.stdout.splitlines() and result.hypervolume > 0
+    answer = run("solve", "own.py:hopeless", *small)
+    said = "hypervolume  none yet: no feasible point to infer a reference point from"
+    assert said in answer.stdout.splitlines() and "status       infeasible" in answer.stdout
+
+
 # bad input
 
 
@@ -299,7 +319,7 @@ def test_a_search_in_which_everything_fails(tmp_path):
     "arguments, words",
     [
         (["zdt11"], ["got 'zdt11' (did you mean 'zdt1'?)"]),
-        (["zdt1", "--algorithm", "nsga"], ["got 'nsga' (did you mean 'nsga2'?)"]),
+        (["zdt1", "--algorithm", "nsg2"], ["got 'nsg2' (did you mean 'nsga2'?)"]),
         (["zdt1", "--evaluations", "0"], ["Evaluations budget: expected a whole number of at least 1, got 0"]),
         (["zdt1", "--evaluations", "inf"], ["Evaluations budget: expected a whole number of at least 1, got inf"]),
         (["zdt1", "--evaluations", "-5"], ["got -5"]),

@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch, dominance, selection_cpu
-from moopt.selection import best, crowding_distance, nondominated_mask, nondominated_rank, thin, tournament
+from moopt.kernels import dispatch, dominance, fronts_cpu, selection_cpu, sorting_cpu, survival
+from moopt.selection import (
+    best,
+    crowding_distance,
+    nondominated_mask,
+    nondominated_rank,
+    survivors,
+    thin,
+    tournament,
+)
 
 INF, NAN = float("inf"), float("nan")
 KERNELS = {"torch": dominance.rank, "numba": selection_cpu.rank}
@@ -296,3 +304,90 @@ def test_best_is_lexicographic_and_stable():
         best(7, first)
     with pytest.raises(ValueError, match="keys: expected one or more of one shape"):
         best(1, first, second[1:])
+
+
+def composed(f, violation, n_keep):
+    rank = dominance.rank(f, violation, n_keep)
+    crowding = crowding_distance(f, rank)
+    index = best(n_keep, rank, -crowding)
+    return index, rank.gather(-1, index), crowding.gather(-1, index)
+
+
+awkward = st.sampled_from([0.0, -0.0, 1.0, 1.5, 2.0, 3.25, INF, -INF, NAN])
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data(), st.integers(0, 14), st.integers(1, 4), st.booleans(), st.sampled_from(["float32", "float64"]))
+def test_survivors_are_the_best_by_rank_and_crowding(data, n, m, constrained, dtype):
+    dtype = getattr(torch, dtype)
+    f = torch.tensor(data.draw(hnp.arrays(float, (2, n, m), elements=awkward)), dtype=dtype)
+    levels = st.sampled_from([0.0, 0.0, 0.5, 2.0, INF, NAN])
+    drawn = data.draw(hnp.arrays(float, (2, n), elements=levels))
+    violation = torch.tensor(drawn, dtype=dtype) if constrained else None
+    n_keep = data.draw(st.integers(0, n))
+    expected = composed(f, violation, n_keep)
+    for found in (
+        selection_cpu.survivors(f, violation, n_keep), survival.survivors(f, violation, n_keep),
+        survivors(f, violation, n_keep),
+    ):  # fmt: skip
+        for a, b in zip(found, expected, strict=True):
+            assert a.dtype == b.dtype and torch.equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "grid", "layers"])
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+def test_survivors_of_many(kind, m):
+    """Long enough for radix sort."""
+    f = torch.tensor(np.stack([sample(kind, 1500, m, seed) for seed in (3, 4)]))
+    violation = torch.tensor(np.maximum(np.random.default_rng(5).normal(-0.5, 1.0, (2, 1500)), 0.0).round(1))
+    for bounded in (None, violation):
+        for a, b in zip(survivors(f, bounded, 700), composed(f, bounded, 700), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_a_child_before_its_equal_parent_survives():
+    f = torch.tensor([[1.0, 2.0], [0.0, 3.0], [1.0, 2.0], [4.0, 4.0], [4.0, 4.0]], dtype=torch.float64)
+    index, rank, crowding = survivors(f, None, 4)
+    # two extremes of the first front, then the copy of one, which keeps no room, then the first of the dominated
+    assert index.tolist() == [0, 1, 2, 3] and rank.tolist() == [0, 0, 0, 1]
+    assert crowding.tolist() == [INF, INF, 0.0, INF]
+
+
+def test_survivors_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="n_keep: expected a number from 0 to 5, got 6"):
+        survivors(torch.rand(5, 2), None, 6)
+    with pytest.raises(ValueError, match=r"violation: expected shape \[5\], got \[4\]"):
+        survivors(torch.rand(5, 2), torch.zeros(4), 3)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 9, 400, 401, 3000])
+def test_arrange_sorts_and_is_stable(n):
+    rng = np.random.default_rng(n)
+    key = np.round(rng.normal(0.0, 3.0, n) * 10.0 ** rng.integers(-3, 4, n), 1)
+    key[rng.random(n) < 0.1] = -0.0
+    key[rng.random(n) < 0.1] = rng.choice([INF, -INF, 5e-324, -1e308])
+    rows = np.arange(n) + 10
+    order = np.argsort(key, kind="stable")
+    sorted_key = key.copy()
+    sorting_cpu.arrange(sorted_key, rows)
+    assert (rows == order + 10).all() and (sorted_key == key[order]).all()
+
+
+def test_staircases_that_are_too_long_leave_the_ranks_exact():
+    """Two layers of 5,000 points each, all mutual in the last two objectives: more than STAIR steps."""
+    rng = np.random.default_rng(8)
+    t = rng.permutation(5000) / 5000.0
+    front = np.stack([rng.random(5000), t, 1 - t], -1)
+    layers = torch.tensor(np.concatenate([front + 1.0, front]))
+    assert len(fronts_cpu.stairs(layers[layers[:, 0].argsort()].numpy(), 10_000)) == 0
+    expected = torch.cat((torch.ones(5000), torch.zeros(5000))).long()
+    assert torch.equal(nondominated_rank(layers), expected)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "grid", "layers"])
+def test_staircases_and_trees_agree(kind):
+    f = sample(kind, 900, 3, 6)
+    f = f[np.lexsort(f.T[::-1])]
+    for n_keep in (1, 200, 900):
+        assert (cut(torch.tensor(fronts_cpu.stairs(f, n_keep)), n_keep)
+                == cut(torch.tensor(fronts_cpu.trees(f, n_keep)), n_keep)).all()  # fmt: skip

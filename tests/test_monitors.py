@@ -10,7 +10,10 @@ import torch
 
 import moopt
 from moopt import Evaluations, FunctionProblem, Generations, Reached, Real, Stalled
-from moopt.monitors import History, ProgressLine, history
+from moopt.indicators import hypervolume
+from moopt.monitors import History, ProgressLine
+from moopt.monitors.archive import Archive
+from moopt.monitors.score import Scorer
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.testing import Bowls
 from moopt.tree import plain
@@ -34,6 +37,106 @@ PARTLY = FunctionProblem(
 
 def without_seconds(table):
     return table.drop(columns="seconds")
+
+
+# archive and score
+
+
+def points(seed, r, k, m=2):
+    """Points of which some fail, some are infeasible, some equal others in all objectives."""
+    draw = torch.Generator().manual_seed(seed)
+    f = torch.randint(1, 12, (r, k, m), generator=draw).double()
+    failed = torch.rand(r, k, generator=draw) < 0.1
+    f[failed] = torch.nan
+    x, g = torch.rand(r, k, 3, generator=draw).double(), torch.rand(r, k, 1, generator=draw).double() - 0.6
+    return moopt.Population(x, f, g, failed, (1,) * m)
+
+
+def archive(r, capacity, patience=None):
+    return Archive(Bowls(constrained=True), r, torch.device("cpu"), torch.float64, capacity, patience)
+
+
+def best_of(f, g, failed):
+    """Feasible points that no other dominates, each once: by definition."""
+    feasible = {tuple(row) for row in f[(g[:, 0] <= 0) & ~failed].tolist()}
+    return {a for a in feasible if not any(b != a and all(p <= q for p, q in zip(b, a, strict=True)) for b in feasible)}
+
+
+@pytest.mark.parametrize("patience", [None, 1, 17])
+def test_an_archive_holds_the_best_whenever_it_is_merged(patience):
+    keeping, parts = archive(3, 40, patience), [points(seed, 3, 5 + seed) for seed in range(12)]
+    for n, part in enumerate(parts, 1):
+        keeping.insert(part)
+        for run in range(3):
+            told = [torch.cat([getattr(p, name)[run] for p in parts[:n]]) for name in ("f", "g", "failed")]
+            front = keeping.front(run)
+            assert sorted(map(tuple, front.f.tolist())) == sorted(best_of(*told))
+            every = [torch.cat([p.x[run] for p in parts[:n]]), told[0]]
+            where = [int((every[0] == x).all(-1).nonzero()) for x in front.x]
+            assert torch.equal(every[1][where], front.f)  # x and f belong together
+
+
+def test_an_archive_counts_its_merges_and_looks_are_none():
+    keeping = archive(3, 40, 17)
+    for seed, merges in ((0, 0), (1, 1), (2, 1), (3, 2), (4, 2)):
+        keeping.insert(points(seed, 3, 9))
+        keeping.front(2)
+        assert keeping.merges == merges and keeping.is_merged == (seed % 2 == 1)
+    part, other = keeping.take(torch.tensor([2, 0])), archive(3, 40, 17)
+    other.restore(plain(keeping.state()))
+    for same in (part, other):
+        assert same.merges == 2 and not same.is_merged
+        same.insert(points(5, len(same.padded()[1]), 8))
+        assert same.merges == 3 and same.is_merged
+    eager, waiting = archive(1, 40, 1), archive(1, 40)
+    for seed in range(4):
+        eager.insert(points(seed, 1, 2))
+        waiting.insert(points(seed, 1, 13))
+    assert eager.merges == 4 and waiting.merges == 1
+
+
+def test_a_full_archive_keeps_the_ends_of_the_front():
+    keeping = archive(2, 30)
+    x = torch.rand(2, 400, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    f = torch.stack((x[..., 0], 2 - 3 * x[..., 0]), -1)  # nobody dominates anybody
+    for k in range(0, 400, 50):
+        part = slice(k, k + 50)
+        keeping.insert(moopt.Population(x[:, part], f[:, part], x[:, part, :1] - 1, torch.zeros(2, 50).bool()))
+    for run in (0, 1):
+        front = keeping.front(run)
+        assert len(front) == 30 and torch.equal(front.f[:, 0], front.x[:, 0])
+        assert torch.equal(front.f.amin(0), f[run].amin(0)) and torch.equal(front.f.amax(0), f[run].amax(0))
+
+
+@pytest.mark.parametrize("m", [2, 3, 6])
+def test_a_batch_of_fronts_is_scored_as_each_of_them(m):
+    problem = Bowls(n_obj=m, n_real=m, constrained=True)
+    batch = points(7, 4, 30, m)
+    batch = moopt.Population(batch.x, batch.f / 10, batch.g, batch.failed)
+    counts = batch.feasible & (torch.arange(30) < torch.tensor([[30], [4], [19], [0]]))
+    scorer = Scorer(problem)
+    values = scorer.hypervolume(batch.f, counts)
+    fronts = [moopt.Population(batch.x[i], batch.f[i], batch.g[i], batch.failed[i]).select(counts[i]) for i in range(4)]
+    assert torch.allclose(values, scorer("hypervolume", fronts), rtol=1e-14, atol=0)
+    exact = torch.stack([hypervolume(front.f, [1.1] * m) for front in fronts])
+    assert torch.allclose(values, exact, rtol=1e-14 if m < 5 else 5e-3, atol=0)
+    assert values[3] == 0 < values[1] < values[0] and scorer.convention.endswith("approximate") == (m > 4)
+    rough = scorer.hypervolume(batch.f, counts, 2**12)
+    assert torch.allclose(rough, exact, rtol=1e-14 if m < 5 else 0.03, atol=0)
+
+
+def test_raw_hypervolume_starts_where_the_first_points_end():
+    class Raw(Bowls):
+        ideal = nadir = None
+
+    scorer = Scorer(Raw())
+    f = torch.tensor([[[1.0, 6.0], [3.0, 2.0]]], dtype=torch.float64)
+    assert scorer.convention.startswith("none yet") and scorer.hypervolume(f, torch.ones(1, 2).bool()).tolist() == [0.0]
+    scorer.reference_point = torch.tensor([4.0, 7.0], dtype=torch.float64)
+    # 3 * 1 and 1 * 4 more
+    assert scorer.hypervolume(f, torch.ones(1, 2).bool()).tolist() == [7.0]
+    assert scorer.hypervolume(f, torch.tensor([[True, False]])).tolist() == [3.0]
+    assert scorer.convention == "not scaled, reference [4.0, 7.0] (minimised)"
 
 
 # history
@@ -65,46 +168,126 @@ def test_a_row_says_what_was_true_at_its_step():
     assert result.history["seconds"].iloc[:20].is_monotonic_increasing
 
 
-@pytest.mark.parametrize("steps", [1, 7, 8, 9, 16, 17, 50, 131])
-def test_thinning_keeps_even_steps_and_the_last_one(steps):
+@pytest.fixture
+def archived(monkeypatch):
+    """Lets archives of `capacity` points merge whenever so many came in."""
+    return lambda capacity: monkeypatch.setattr("moopt.run.ARCHIVE_CAPACITY", capacity)
+
+
+def test_a_row_is_written_when_the_archive_is_merged():
+    seen = {}
+
+    def watch(snapshot):
+        points, valid = snapshot._group.archive.padded()
+        seen[snapshot.step] = [
+            float(hypervolume(f[kept], [1.1, 1.1]))
+            for f, kept in zip(points.f, valid & points.feasible, strict=True)
+        ]
+        seen[snapshot.step, "feasible"] = snapshot.evaluated.feasible.double().mean(-1).tolist()
+
+    constrained = Bowls(constrained=True)
+    # the ninth generation makes a thousand points and more, eighteen make two thousand
+    result = solve(constrained, Generations(20), moopt.algorithm("nsga2", pop_size=112), monitors=[watch], runs=2)
+    for run, part in enumerate(result.runs):
+        table = part.history
+        assert table["generations"].tolist() == [9, 18, 20]
+        assert table["evaluations"].tolist() == [1008, 2016, 2240]
+        assert table["hypervolume"].tolist() == pytest.approx([seen[g][run] for g in (9, 18, 20)], rel=1e-14)
+        assert table["feasible"].tolist() == [seen[g, "feasible"][run] for g in (9, 18, 20)]
+        assert 0 < table["feasible"].iloc[0] < 1 and table["hypervolume"].is_monotonic_increasing
+
+
+def test_trials_merge_whenever_they_are_told():
+    random = moopt.algorithm("random", pop_size=7)
+    for algorithm, steps in ((random, 30), (moopt.algorithm("nsga2", pop_size=10), 3)):
+        table = solve(PARTLY, 30, algorithm).history
+        assert table["generations"].tolist() == list(range(1, steps + 1))
+        assert table["evaluations"].tolist() == [30 // steps * step for step in range(1, steps + 1)]
+    told = {"x": torch.tensor([[-1.0, 0.5], [0.0, 0.25]], dtype=torch.float64)}
+    known = moopt.Population(told["x"], torch.tensor([[1.5, 8.5], [0.25, 3.75]]).double(), -torch.ones(2, 1).double(),
+                             torch.zeros(2).bool())  # fmt: skip
+    assert solve(PARTLY, 5, random, initial=known).history["generations"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_row_costs_no_second_merge(monkeypatch):
+    merged, merge = [], Archive._merged
+    monkeypatch.setattr(Archive, "_merged", lambda archive: merged.append(archive.merges) or merge(archive))
+    result = solve(Bowls(), Generations(23), moopt.algorithm("nsga2", pop_size=100), runs=3)
+    assert result.runs[0].history["generations"].tolist() == [10, 20, 23]
+    assert merged == [0, 1, 2]  # and what the result shows
+
+
+# the archive is merged at every third generation
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 24, 26, 27, 48, 49, 51, 52, 150, 393])
+def test_thinning_keeps_even_merges_and_the_last_step(steps, archived):
+    archived(60)
     watching = History(capacity=8)
     solve(budget=Generations(steps), monitors=[watching], runs=2)
-    interval = 2 ** max(0, math.ceil(math.log2(steps / 8)))
-    kept = list(range(interval, steps + 1, interval))
+    interval = 2 ** max(0, math.ceil(math.log2(max(1, steps // 3) / 8)))
+    kept = list(range(3 * interval, steps + 1, 3 * interval))
     assert len(kept) <= 8 and watching.interval == interval
     for run in (0, 1):
         table = watching.to_dataframe(run)
         assert table["generations"].tolist() == sorted({*kept, steps})
         assert table["evaluations"].tolist() == [20 * step for step in table["generations"]]
-        assert (table["run"] == run).all()
+        assert (table["run"] == run).all() and table[["hypervolume", "feasible", "failed"]].notna().all(axis=None)
 
 
-def test_rows_hold_little_memory(monkeypatch):
-    held = History(capacity=32)
-    free = solve(budget=Generations(30), monitors=[held], seed=3).history
-    assert not any(row.table for row in held._rows)  # nobody has looked
-    # one step of 20 points adds 60 numbers for each of its two objectives and the mark of failure
-    monkeypatch.setattr(history, "MEMORY", 10 * 8 * 3 * 60 - 1)
-    held = History(capacity=32)
-    tight = solve(budget=Generations(30), monitors=[held], seed=3).history
-    assert [row.table is not None for row in held._rows] == [True] * 30
-    assert without_seconds(tight).equals(without_seconds(free))
+def test_least_violating_points_have_no_hypervolume(archived):
+    class Hopeless(Bowls):
+        n_con, nadir = 1, torch.full((2,), 20.0, dtype=torch.float64)
+
+        def _evaluate(self, x):
+            found = super()._evaluate(x)
+            return moopt.Evaluation(found.f, torch.full_like(found.f[..., :1], 0.5), found.failed)
+
+    archived(20)
+    seen = []
+
+    def watch(snapshot):
+        seen.append((float(snapshot.indicator()), bool((snapshot.front().f < 22.0).all(-1).any())))
+
+    table = solve(Hopeless(), Generations(9), monitors=[watch]).history
+    assert table["hypervolume"].tolist() == [0.0] * 9 == [value for value, _ in seen]
+    assert table["feasible"].tolist() == [0.0] * 9
+    assert all(inside for _, inside in seen)  # their points would have some
 
 
 def test_a_run_that_ends_early_keeps_its_last_step():
     goal = Reached("hypervolume", 0.6) | Generations(60)
-    watching = History(capacity=4)
-    result = solve(budget=goal, runs=4, seed=11, monitors=[watching])
+    watching, shares = History(capacity=4), {}
+
+    def watch(snapshot):
+        shares.update({(run, snapshot.step): share for run, share in zip(
+            snapshot.runs.tolist(), snapshot.evaluated.feasible.double().mean(-1).tolist(), strict=True)})
+
+    result = solve(Bowls(constrained=True), goal, runs=4, seed=11, monitors=[watching, watch])
     steps = [part.spent["generations"] for part in result.runs]
     assert len(set(steps)) > 1
     for run, part in enumerate(result.runs):
         for table in (part.history, watching.to_dataframe(run)):
             last = table.iloc[-1]
-            assert last["generations"] == part.spent["generations"]
-            assert last["hypervolume"] == pytest.approx(part.hypervolume, rel=1e-12) and last["feasible"] == 1.0
+            assert last["generations"] == part.spent["generations"] == steps[run]
+            assert last["hypervolume"] == pytest.approx(part.hypervolume, rel=1e-12)
+            assert last["feasible"] == shares[run, steps[run]] and last["failed"] == 0.0
 
 
-def test_the_table_survives_a_resume(tmp_path):
+def test_the_last_step_of_a_noisy_run_is_not_what_measuring_made_of_it():
+    class Noisy(Bowls):
+        stochastic = True
+
+        def _evaluate(self, x, rng):
+            return super()._evaluate(x + 0.2 * (rng.uniform(*x.shape[1:]) - 0.5))
+
+    seen = []
+    result = solve(Noisy(), Generations(3), monitors=[lambda s: seen.append(float(s.indicator()))])
+    last = result.history.iloc[-1]
+    assert last["evaluations"] == 60 < result.spent["evaluations"]
+    assert last["hypervolume"] == seen[-1] != result.hypervolume
+
+
+def test_the_table_survives_a_resume(tmp_path, archived):
+    archived(20)
     whole, first, second = History(capacity=8), History(capacity=8), History(capacity=8)
     expected = solve(budget=Generations(60), monitors=[whole], runs=3)
     solve(budget=Generations(23), monitors=[first], runs=3, out=tmp_path / "run")
@@ -116,17 +299,39 @@ def test_the_table_survives_a_resume(tmp_path):
     assert second.to_dataframe(2)["seconds"].is_monotonic_increasing
 
 
-def test_resuming_a_finished_run_changes_nothing(tmp_path):
-    finished = solve(budget=Generations(300), out=tmp_path / "run")
+def test_runs_that_had_ended_before_an_interruption_keep_their_last_step(tmp_path, archived):
+    archived(60)
+    goal = Reached("hypervolume", 0.6) | Generations(40)
+    problem, seen = Bowls(constrained=True), []
+
+    def interrupt(snapshot):
+        seen.append(len(snapshot.runs))
+        if seen[-1] < seen[0] and snapshot.step % 3 == 2:  # points wait
+            raise KeyboardInterrupt
+
+    expected = solve(problem, goal, runs=4, seed=11)
+    part = solve(problem, goal, runs=4, seed=11, monitors=[interrupt], out=tmp_path / "run")
+    assert part.status is moopt.Status.INTERRUPTED and 0 < seen[-1] < 4
+    resumed = moopt.resume(tmp_path / "run", progress=False)
+    assert without_seconds(resumed.history).equals(without_seconds(expected.history))
+    assert resumed.history[["hypervolume", "feasible", "failed"]].notna().all(axis=None)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path, archived):
+    archived(40)
+    finished = solve(budget=Generations(601), out=tmp_path / "run")
     again = moopt.resume(tmp_path / "run", progress=False)
-    assert again.history.equals(finished.history) and len(finished.history) == 150
+    # 300 merges are too many for 256 rows, and the last step is none of them
+    assert finished.history["generations"].tolist() == [*range(4, 601, 4), 601]
+    assert again.history.equals(finished.history)
     loaded = moopt.Result.load(tmp_path / "run")
     assert loaded.history.equals(finished.history)
     text = (tmp_path / "run" / "history.csv").read_text().splitlines()
-    assert text[0] == "run,generations,evaluations,seconds,hypervolume,feasible,failed,failures" and len(text) == 151
+    assert text[0] == "run,generations,evaluations,seconds,hypervolume,feasible,failed,failures" and len(text) == 152
 
 
-def test_the_parts_of_a_loaded_result_have_their_own_history(tmp_path):
+def test_the_parts_of_a_loaded_result_have_their_own_history(tmp_path, archived):
+    archived(20)
     result = solve(runs=3, seed=40, out=tmp_path / "run")
     loaded = moopt.Result.load(tmp_path / "run")
     assert loaded.history.equals(result.history) and len(loaded.history) == 36
@@ -141,6 +346,7 @@ def test_the_state_is_a_plain_tree(tmp_path):
     other = History(capacity=8)
     other.restore(read_checkpoint(tmp_path / "tree.safetensors")["history"])
     assert other.to_dataframe().equals(watching.to_dataframe()) and other.interval == 4
+    assert len(other.to_dataframe()) == 6  # every fourth of 21 trials told together, and the last
 
 
 def test_a_history_without_steps():
@@ -212,7 +418,7 @@ def snapshot(clock=None, cost=0.0, share=0.25, **changes):
         "problem": SimpleNamespace(name="beam", n_con=1), "algorithm": type("NSGA2", (), {})(),
         "budget": Evaluations(12_500) | moopt.Seconds(900), "n_runs": 2, "runs": torch.tensor([0]), "fraction": share,
         "failures": 3, "seconds": 61.0, "total_spent": {"evaluations": 6250, "generations": 62},
-        "scorer": SimpleNamespace(convention="hypervolume scaled by ideal and nadir, reference 1.1, approximate"),
+        "scorer": SimpleNamespace(convention="scaled by ideal and nadir, reference 1.1, approximate"),
         "evaluated": SimpleNamespace(feasible=feasible), "indicator": indicator,
     }  # fmt: skip
     return SimpleNamespace(**{**facts, **changes})
@@ -221,7 +427,7 @@ def snapshot(clock=None, cost=0.0, share=0.25, **changes):
 def ended(**changes):
     facts = {
         "problem": SimpleNamespace(name="beam"), "algorithm": "nsga2", "status": moopt.Status.FINISHED, "failures": 0,
-        "hypervolume": 0.875, "convention": "hypervolume from [1.5, 2.0] (minimised)", "seconds": 3725.0,
+        "hypervolume": 0.875, "convention": "not scaled, reference [1.5, 2.0] (minimised)", "seconds": 3725.0,
         "spent": {"evaluations": 25_000, "generations": 250}, "front": range(1234),
     }  # fmt: skip
     return SimpleNamespace(**{**facts, **changes})
@@ -292,12 +498,13 @@ def test_what_is_unknown_is_not_shown():
     clock, stream = Clock(), Terminal()
     line = ProgressLine(stream, clock)
     several = {"share": math.nan, "budget": Stalled(20), "runs": torch.tensor([0, 1]), "failures": 0}
-    raw = SimpleNamespace(convention="hypervolume from [1.0, 2.0] (minimised)")
+    raw = SimpleNamespace(convention="not scaled, reference [1.0, 2.0] (minimised)")
     beam = SimpleNamespace(name="beam", n_con=0)
     line.on_start(snapshot(**several, evaluated=None))
     clock.now += 1
     line.on_step(snapshot(**several, scorer=raw, problem=beam))
-    line.on_end(ended(status=moopt.Status.INTERRUPTED, convention="no hypervolume yet: no feasible point"))
+    convention = "none yet: no feasible point to infer a reference point from"
+    line.on_end(ended(status=moopt.Status.INTERRUPTED, convention=convention))
     first, second, *_, last = lines(stream)
     assert cells(first) == ["6,250 evaluations", "1:01"]
     assert cells(second) == ["6,250 evaluations", "mean HV 0.8125", "1:01"]
@@ -335,9 +542,9 @@ def test_nothing_without_being_asked(capsys, tmp_path):
     solve()
     moopt.minimize(Bowls(), "nsga2", 300)  # stderr is no terminal here
     assert capsys.readouterr().err == ""
-    moopt.minimize(Bowls(), "nsga2", 300, progress=True)
-    captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.startswith("bowls nsga2: finished, 300/300 evaluations, HV 0.")
+    result = moopt.minimize(Bowls(), "nsga2", 300, progress=True)
+    captured, value = capsys.readouterr(), f"HV {result.hypervolume:.4g} scaled, "
+    assert captured.out == "" and captured.err.startswith(f"bowls nsga2: finished, 300/300 evaluations, {value}")
 
 
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])

@@ -92,6 +92,16 @@ def test_bad_budgets_get_a_sentence(budget, sentence):
         solve(budget="many")
 
 
+@pytest.mark.parametrize("goal", [Reached("igd", 0.1), Stalled(3)])
+def test_goals_of_an_archive_need_points_that_the_loop_evaluates(goal):
+    for budget in (goal, goal | Generations(5), Generations(5) & (moopt.Tokens(900) | goal)):
+        with pytest.raises(ValueError, match="PolicyGradient evaluates by itself") as caught:
+            moopt.minimize("exactalignment", "policygradient", budget, progress=False)
+        kind, words = type(goal).__name__, str(caught.value)
+        assert words.endswith(f"expected one in generations, seconds, tokens, got {kind}") and "\n" not in words
+        assert goal.indicator in words
+
+
 # runs
 
 
@@ -352,7 +362,7 @@ def test_points_of_a_problem_without_function_are_evaluated_by_the_caller(tmp_pa
     "call, error, sentence",
     [
         (lambda: solve("zdt11"), ValueError, r"got 'zdt11' \(did you mean 'zdt1'\?\)"),
-        (lambda: moopt.minimize("zdt1", "nsga"), ValueError, r"did you mean 'nsga2'\?"),
+        (lambda: moopt.minimize("zdt1", "nsg2"), ValueError, r"did you mean 'nsga2'\?"),
         (lambda: nsga2(pop_sizee=10), ValueError, r"no option 'pop_sizee' \(did you mean 'pop_size'\?\)"),
         (lambda: moopt.problem("zdt1", nvar=5), ValueError, r"zdt1 has no option 'nvar' \(did you mean 'n_var'\?\)"),
         (lambda: nsga2(pop_size=1), ValueError, "pop_size: expected a whole number of at least 2, got 1"),

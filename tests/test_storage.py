@@ -106,6 +106,31 @@ def test_foreign_newer_and_truncated_checkpoints_are_refused(tmp_path):
     assert read_newest(tmp_path / "nowhere") is None
 
 
+@pytest.mark.parametrize("missing", ["format", "tree", "crc"])
+def test_a_header_without_a_part_is_damaged(tmp_path, missing, caplog):
+    from safetensors.torch import save_file
+
+    write_checkpoint(tmp_path, 1, {"n": torch.tensor(1)})
+    header = {"format": 1, "tree": {"dict": {"n": {"tensor": "0"}}}, "crc": 0}
+    del header[missing]
+    path = tmp_path / "000000002.safetensors"
+    save_file({"0": torch.tensor(2)}, path, {"moopt": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=f"000000002.safetensors: expected '{missing}' in its header, got a dam"):
+        read_checkpoint(path)
+    assert read_newest(tmp_path)[0] == 1 and missing in caplog.text
+
+
+@pytest.mark.parametrize(
+    "header", ["[1]", "null", "7", "{", '{"format": 1, "tree": {"dict": {"n": {"tensor": "9"}}}, "crc": 0}']
+)
+def test_a_header_of_another_shape_is_damaged(tmp_path, header):
+    from safetensors.torch import save_file
+
+    save_file({"0": torch.tensor(2)}, tmp_path / "t", {"moopt": header})
+    with pytest.raises(CheckpointError, match="got a damaged"):
+        read_checkpoint(tmp_path / "t")
+
+
 EVENTS = [{"a": 1}, {"b": [1.5, None]}, {"c": "text"}]
 
 

@@ -76,8 +76,9 @@ class Archive:
 
     def _merged(self) -> tuple[Population, Tensor]:
         parts = [self._kept, *self._waiting]
-        columns = zip(*((part.x, part.f, part.g, part.failed) for part in parts), strict=True)
-        points = Population(*(torch.cat(column, 1) for column in columns), self._kept.signs)
+        leaves = zip(*((part.x, part.f, part.g, part.failed) for part in parts), strict=True)
+        x, f, g, failed = (torch.cat(leaf, 1) for leaf in leaves)
+        points = Population(x, f, g, failed, self._kept.signs)
         new = torch.ones_like(points.failed[:, len(self._kept) :])
         valid = torch.cat((self._valid, new), -1) & ~points.failed
         violation = torch.where(valid, points.violation, torch.inf)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 CAPACITY = 256  # rows of each run
+SAMPLES = 2**12  # where hypervolume is approximated: 5 to 9 ms a run, off by 0.5 % on spheres of 1,000 points
 
 _COLUMNS = (
     "run", "generations", "evaluations", "seconds", "hypervolume", "feasible", "failed", "failures",
@@ -75,8 +76,9 @@ class History(Monitor):
         """The rows of all runs or of one.
 
         Columns: number of the `run`, `generations`, `evaluations` and whatever else was spent so far, `seconds`,
-        `hypervolume` of the archive, share of `feasible` and of `failed` ones of the points evaluated in that very
-        step (all three NaN where an algorithm evaluates by itself), `failures` so far.
+        `hypervolume` of the archive (above four objectives a rougher approximation than the result's), share of
+        `feasible` and of `failed` ones of the points evaluated in that very step (all three NaN where an algorithm
+        evaluates by itself), `failures` so far.
         """
         import pandas
 
@@ -106,11 +108,13 @@ def _row(snapshot: Snapshot, index: float) -> Table:
     """Where runs that go together are: column -> float64[r]; `index` decides how long the row is kept."""
     group = snapshot._group
     feasible, failed = group.shares()
+    points, valid = group.archive.padded()
+    hypervolume = snapshot.scorer.hypervolume(points.f, valid & points.feasible, SAMPLES)
     same = torch.ones(len(group.runs), dtype=torch.float64)
     columns = {
         "index": index * same, "run": group.runs, **group.spent, "seconds": snapshot.seconds * same,
         # without evaluated points there are estimates only, which look better than they are
-        "hypervolume": snapshot.indicator().masked_fill(failed.cpu().isnan(), torch.nan),
+        "hypervolume": hypervolume.masked_fill(failed.cpu().isnan(), torch.nan),
         "feasible": feasible, "failed": failed, "failures": group.failures,
     }  # fmt: skip
     return {name: column.to("cpu", torch.float64) for name, column in columns.items()}

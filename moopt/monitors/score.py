@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moopt.group import Group
 
 EXACT_OBJECTIVES = 4  # exact hypervolume takes O(n^(m-2)) beyond: Lacour et al. 2017
+SAMPLES = 2**18  # directions of an approximation: moocore's default, off by 0.1 % on spheres of 1,000 points
 FRONT_POINTS = 1000
 
 
@@ -62,8 +63,8 @@ class Scorer:
             return torch.cat([self.hypervolume(front.f[None], front.feasible[None]) for front in fronts])
         return torch.stack([self._distance(name, front.f[front.feasible].double().cpu()) for front in fronts])
 
-    def hypervolume(self, f: Tensor, counts: Tensor) -> Tensor:
-        """Of those points of f[r, k, m] that count, bool[r, k]: float64[r]."""
+    def hypervolume(self, f: Tensor, counts: Tensor, samples: int = SAMPLES) -> Tensor:
+        """Of those points of f[r, k, m] that count, bool[r, k]: float64[r]; `samples` matter where it is not exact."""
         f = f.double().masked_fill(~counts[..., None], torch.nan).cpu()
         if self.scaled:
             ideal, nadir = self.problem.ideal, self.problem.nadir
@@ -77,9 +78,11 @@ class Scorer:
             return hypervolume(f, reference)
         import moocore
 
-        inside = [points[(points < reference).all(-1)].numpy() for points in f]
-        values = [float(moocore.hv_approx(points, ref=reference.numpy())) if len(points) else 0.0 for points in inside]
-        return torch.tensor(values, dtype=torch.float64)
+        def one(points: Tensor) -> float:
+            inside = points[(points < reference).all(-1)].numpy()
+            return float(moocore.hv_approx(inside, ref=reference.numpy(), nsamples=samples)) if len(inside) else 0.0
+
+        return torch.tensor([one(points) for points in f], dtype=torch.float64)
 
     def _distance(self, name: str, f: Tensor) -> Tensor:
         if self._front is None:

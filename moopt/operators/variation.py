@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt.kernels import dispatch
+from moopt.kernels.variation import Settings
 from moopt.operators.crossover import exchange, order_crossover, sbx
 from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
 from moopt.random import Rng
@@ -38,19 +40,23 @@ class Variation:
 
     def __call__(self, space: Space, a: Tensor, b: Tensor, rng: Rng) -> Tensor:
         """Children of parents a, b [r, k, d]: [r, 2k, d], the first of each pair, then the second."""
-        pairs, d = a.shape[-2:]
-        u = rng.fold(0).uniform(pairs, d)
-        stays = rng.fold(1).uniform(pairs, 1) >= self.crossover_probability
+        x = torch.cat((a, b), -2)
+        return self.mate(space, x, torch.arange(x.shape[-2], device=x.device).expand(x.shape[:-1]), rng)
+
+    def mate(self, space: Space, x: Tensor, parents: Tensor, rng: Rng) -> Tensor:
+        """Children of rows of x[r, n, d]: parents int64[r, 2k] -> [r, 2k, d]; row i is paired with row i + k."""
+        d, pairs = x.shape[-1], parents.shape[-1] // 2
+        low, high = space.bounds(x.dtype, x.device)
         probability = 1.0 / d if self.mutation_probability is None else self.mutation_probability
-        v = rng.fold(2).uniform(2 * pairs, d)
-        low, high = space.bounds(a.dtype, a.device)
+        streams = rng.fold(0), rng.fold(1), rng.fold(2)
         if space.kinds == {Kind.REAL}:
-            first, second = sbx(u.masked_fill(stays, 1.0), a, b, low, high, self.crossover_eta)
-            children = torch.cat((first, second), -2)
-            if probability:
-                children = polynomial_mutation(v, children, low, high, self.mutation_eta, probability)
-            return children
-        return self._mixed(space, a, b, u.masked_fill(stays, 1.0), v, stays, probability, rng)
+            how = Settings(self.crossover_probability, self.crossover_eta, probability, self.mutation_eta)
+            names = streams[0].stream, streams[1].stream, streams[2].stream
+            return dispatch.children(x, parents, low, high, rng.keys, names, how)
+        a, b = torch.take_along_dim(x, parents[..., None], -2).split(pairs, -2)
+        stays = streams[1].uniform(pairs, 1) >= self.crossover_probability
+        u = streams[0].uniform(pairs, d).masked_fill(stays, 1.0)
+        return self._mixed(space, a, b, u, streams[2].uniform(2 * pairs, d), stays, probability, rng)
 
     def _mixed(
         self, space: Space, a: Tensor, b: Tensor, u: Tensor, v: Tensor, stays: Tensor, probability: float, rng: Rng

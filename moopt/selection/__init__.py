@@ -4,7 +4,7 @@ from moopt.selection.diversity import crowding_distance
 from moopt.selection.dominance import nondominated_mask, nondominated_rank
 from moopt.selection.scalarising import pbi, tchebycheff, weighted_sum
 from moopt.selection.tournament import tournament
-from moopt.selection.truncation import best, thin
+from moopt.selection.truncation import best, survivors, thin
 
 __all__ = [
     "best",
@@ -12,6 +12,7 @@ __all__ = [
     "nondominated_mask",
     "nondominated_rank",
     "pbi",
+    "survivors",
     "tchebycheff",
     "thin",
     "tournament",

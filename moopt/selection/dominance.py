@@ -20,7 +20,7 @@ def nondominated_rank(f: Tensor, violation: Tensor | None = None, n_keep: int | 
     come first, then the infeasible in ascending order of violation, equal ones in a front of their own, then
     all failed points together. Equal points share a front. Raises ValueError for shapes that do not fit.
     """
-    f, violation = _checked(f, violation)
+    f, violation = checked(f, violation)
     n = f.shape[-2]
     if n_keep is None:
         n_keep = n
@@ -34,14 +34,15 @@ def nondominated_mask(f: Tensor, violation: Tensor | None = None) -> Tensor:
 
     Where nothing is feasible that front holds the least violating points. Failed points are never in it.
     """
-    f, violation = _checked(f, violation)
+    f, violation = checked(f, violation)
     first = dispatch.rank(f, violation, min(1, f.shape[-2])) == 0
     if violation is not None:
         first &= violation < float("inf")
     return first & ~f.isnan().any(-1)
 
 
-def _checked(f: Tensor, violation: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def checked(f: Tensor, violation: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Objectives [..., n, m] and violations [..., n] that fit together; ValueError otherwise."""
     f = as_points("f", f)
     if violation is not None:
         violation = as_tensor("violation", violation)

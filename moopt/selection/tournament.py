@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from moopt.kernels import dispatch
 
 
 def tournament(u: Tensor, *keys: Tensor) -> Tensor:
@@ -14,8 +15,7 @@ def tournament(u: Tensor, *keys: Tensor) -> Tensor:
         keys: [..., n] each, smaller is better, compared one after the other; NaN counts as
             infinity. NSGA-II passes rank and negative crowding distance (Deb et al. 2002, section III-B).
 
-    The first contestant wins if all keys are equal. Raises ValueError for shapes that do not fit and for n =
-    0.
+    The first contestant wins if all keys are equal. Raises ValueError for shapes that do not fit and for n = 0.
     """
     if not keys or any(key.shape != keys[0].shape or key.shape[:-1] != u.shape[:-2] for key in keys):
         shapes = [list(key.shape) for key in keys]
@@ -23,11 +23,4 @@ def tournament(u: Tensor, *keys: Tensor) -> Tensor:
     n = keys[0].shape[-1]
     if n == 0 or u.shape[-1] != 2:
         raise ValueError(f"u: expected draws [..., k, 2] among at least one, got {list(u.shape)} among {n}")
-    first, second = (u * n).long().clamp_max(n - 1).unbind(-1)
-    second_wins = torch.zeros_like(first, dtype=torch.bool)
-    for key in reversed(keys):
-        if key.is_floating_point():
-            key = key.nan_to_num(torch.inf, torch.inf, -torch.inf)
-        a, b = key.gather(-1, first), key.gather(-1, second)
-        second_wins = (b < a) | ((b == a) & second_wins)
-    return torch.where(second_wins, second, first)
+    return dispatch.tournament(u, keys)

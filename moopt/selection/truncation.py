@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt.kernels import dispatch
 from moopt.kernels.dominance import lexsort
 from moopt.selection._points import as_points
 from moopt.selection.diversity import crowding_distance
+from moopt.selection.dominance import checked
 
 
 def best(n_keep: int, *keys: Tensor) -> Tensor:
@@ -27,6 +29,24 @@ def best(n_keep: int, *keys: Tensor) -> Tensor:
     else:
         order = lexsort(list(keys))
     return order[..., :n_keep]
+
+
+def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The survivors of NSGA-II: their indices, best first, ranks and crowding distances, [..., n_keep] each.
+
+    Args:
+        f: objectives [..., n, m].
+        violation: total constraint violation [..., n]; `None`: all are feasible.
+        n_keep: the number of survivors.
+
+    In one go what `best(n_keep, rank, -crowding)` gives for `rank = nondominated_rank(f, violation, n_keep)` and
+    `crowding = crowding_distance(f, rank)`; equal points keep their order (Deb et al. 2002, section III-C). Raises
+    ValueError for shapes that do not fit and for fewer than `n_keep` points.
+    """
+    f, violation = checked(f, violation)
+    if not 0 <= n_keep <= f.shape[-2]:
+        raise ValueError(f"n_keep: expected a number from 0 to {f.shape[-2]}, got {n_keep}")
+    return dispatch.survivors(f, violation, n_keep)
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:

@@ -1,0 +1,117 @@
+"""HypE, the hypervolume estimation algorithm.
+
+J. Bader, E. Zitzler (2011), "HypE: An Algorithm for Fast Hypervolume-Based Many-Objective Optimization", Evolutionary
+Computation 19(1), 45-76.
+
+Paper                               here
+P, N                                State.population, pop_size
+R = {r}                             State.reference
+I_h^k(a, P, R) (definition 4)       expected_contribution(...)
+alpha_i (section 3.2)               removal_weights(...)
+M samples (section 4.2)             n_samples
+mating selection (algorithm 4)      tournament(rank, -fitness)
+environmental selection (alg. 5)    truncate(...) of the front that does not fit
+
+Differences from the paper: where the last front has too many points, half of the surplus goes in each round, not one
+point; points with equal contributions, as outside of the reference point, are told apart by crowding distance; in
+mating, only the first front has a fitness, of which all points might go (k is its size). Contributions are exact for
+two objectives; for others the samples are the same in all rounds of a generation. Removing one point at a time is a
+little better and much slower: with NSGA-II's operators, 25,000 evaluations of ZDT1 reach hypervolume 0.8713 in place
+of 0.8697. SBX has the probability 1 and index 15 that did best there (0.8705). Integers, choices and permutations
+have operators of their own (`moopt.operators.Variation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.algorithm import AskTell
+from moopt.operators import Variation
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+from moopt.selection import best, crowding_distance, nondominated_rank, tournament
+from moopt.selection.contribution import MOST_SAMPLES, expected_contribution, truncate
+
+
+@dataclass(frozen=True)
+class State:
+    """`rank`, `fitness` [r, n] of the population; `reference` [r, m], infinite until something was evaluated."""
+
+    population: Population
+    rank: Tensor
+    fitness: Tensor
+    reference: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypE(AskTell):
+    """Keeps the points with which the most hypervolume would be lost.
+
+    The reference point is that of the problem; where it has none, the greatest values among the points told first,
+    and a tenth of their range beyond. `n_samples`: of the hypervolume in each generation, from three objectives on
+    (memory is bounded, time grows with it). `variation`: SBX with probability 1 and index 15, polynomial mutation with
+    probability 1/d and index 20. Raises ValueError for fewer than two individuals or no sample.
+    """
+
+    pop_size: int = 100
+    n_samples: int = 10_000
+    variation: Variation = field(default_factory=lambda: Variation(crossover_probability=1.0, crossover_eta=15.0))
+
+    def __post_init__(self) -> None:
+        _checks.whole("pop_size", self.pop_size, low=2)
+        _checks.whole("n_samples", self.n_samples, high=MOST_SAMPLES)
+
+    def init(self, problem: Problem, rng: Rng) -> State:
+        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        reference = empty.f.new_full((rng.runs, problem.n_obj), torch.inf)
+        if problem.reference_point is not None:
+            reference = problem.reference_point.to(reference).expand_as(reference).clone()
+        none = empty.f.new_zeros(rng.runs, 0)
+        return State(empty, none.long(), none.double(), reference)
+
+    def ask(
+        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
+    ) -> tuple[Tensor, Any, State]:
+        if len(state.population) < self.pop_size:
+            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+        pairs = (self.pop_size + 1) // 2
+        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.rank, -state.fitness)
+        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
+        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
+        return children[:, : self.pop_size], None, state
+
+    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
+        reference = torch.where(torch.isfinite(state.reference), state.reference, beyond(evaluation))
+        corner = torch.where(torch.isfinite(reference), reference, 0.0)
+        merged = Population.of(problem, x, evaluation).join(state.population)
+        n = min(self.pop_size, len(merged))
+        rank = nondominated_rank(merged.f, merged.violation, n_keep=n)
+        last = rank.kthvalue(n, dim=-1, keepdim=True).values
+        f = merged.f.nan_to_num(torch.inf)
+        u = rng.uniform(0 if problem.n_obj == 2 else self.n_samples, problem.n_obj)
+        surplus = (rank <= last).sum(-1) - n
+        crowding = crowding_distance(merged.f, rank)
+        stay = truncate(f, rank == last, surplus, len(merged) - n, corner, u, crowding)
+        survivors = best(n, ~((rank < last) | stay), rank)
+        population, rank = merged.select(survivors), rank.gather(-1, survivors)
+        first = (rank == 0) & ~population.failed
+        fitness = expected_contribution(population.f.nan_to_num(torch.inf), first, corner, first.sum(-1), u)
+        return State(population, rank, fitness, reference)
+
+    def population(self, problem: Problem, state: State) -> Population:
+        return state.population
+
+
+def beyond(evaluation: Evaluation) -> Tensor:
+    """A tenth of the range beyond the greatest values of what was evaluated: [r, m], infinite where all failed."""
+    failed = evaluation.failed[..., None]
+    high = evaluation.f.masked_fill(failed, -torch.inf).amax(-2)
+    width = high - evaluation.f.masked_fill(failed, torch.inf).amin(-2)
+    reference = high + 0.1 * torch.where(width > 0, width, 1.0)
+    return reference.masked_fill(failed.all(-2), torch.inf)

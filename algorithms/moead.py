@@ -1,0 +1,150 @@
+"""MOEA/D, the multiobjective evolutionary algorithm based on decomposition.
+
+Q. Zhang, H. Li (2007), "MOEA/D: A Multiobjective Evolutionary Algorithm Based on Decomposition", IEEE Transactions on
+Evolutionary Computation 11(6), 712-731.
+
+Paper (section III-B)        here
+N, lambda^i                  pop_size, weights [N, m]
+T, B(i)                      neighbours, near [N, T]
+x^i, FV^i                    row i of State.population
+z                            State.ideal, of the feasible points
+k, l from B(i) (step 2.1)    first, second, never the same
+g(y' | lambda^j, z) <= ...   best_offer(...), then offered against own
+EP                           the archive that the loop keeps
+
+Differences from the paper: a generation is synchronous. All subproblems mate at once, and each then takes the best of
+its own point and of the children born in the neighbourhoods it belongs to; in the paper a child can be a parent within
+the generation that it was born in. Good points therefore spread more slowly at first: with 50 individuals DTLZ2 has
+hypervolume 0.574 against 0.612 after 25 generations, and 0.667 against 0.663 after 80. A zero weight counts as 1e-6,
+so that the ends of the front are Pareto optimal. Points that belong to no subproblem (random or given ones) are
+offered to the neighbourhood of the weight vector whose direction is nearest. Less constraint violation comes before
+the scalarised value. Integers, choices and permutations have operators of their own (`moopt.operators.Variation`).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.algorithm import AskTell
+from moopt.operators import Variation
+from moopt.operators.directions import directions
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+from moopt.selection import neighbourhood, pbi, tchebycheff, weighted_sum
+from moopt.selection.niching import associate, running_ideal
+
+LEAST = 1e-6  # weight, as is usual; the paper has none
+
+
+@dataclass(frozen=True)
+class State:
+    """`population`: row i belongs to subproblem i, once there are pop_size rows; `ideal` [r, m] over the run."""
+
+    population: Population
+    ideal: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class MOEAD(AskTell):
+    """One individual for each of `pop_size` weight vectors, which mates and competes among its `neighbours`.
+
+    `scalarising`: "tchebycheff", "weighted_sum" (convex fronts only) or "pbi" with the penalty `theta`. `normalise`:
+    objectives are divided by their range in the population, for objectives of different size (the paper's "a bit more
+    effort on MOEA/D"). `variation` defaults to section V of the paper: SBX with probability 1 and index 20, polynomial
+    mutation with probability 1/d and index 20. Raises ValueError for fewer than two individuals or neighbours, a
+    negative theta, or an unknown scalarising function.
+    """
+
+    pop_size: int = 100
+    neighbours: int = 20
+    scalarising: str = "tchebycheff"
+    theta: float = 5.0
+    normalise: bool = False
+    variation: Variation = field(default_factory=lambda: Variation(crossover_probability=1.0))
+
+    def __post_init__(self) -> None:
+        _checks.whole("pop_size", self.pop_size, low=2)
+        _checks.whole("neighbours", self.neighbours, low=2)
+        _checks.number("theta", self.theta, low=0.0)
+        if self.scalarising not in ("tchebycheff", "weighted_sum", "pbi"):
+            wanted = "'tchebycheff', 'weighted_sum' or 'pbi'"
+            raise ValueError(f"scalarising: expected {wanted}, got {self.scalarising!r}")
+
+    def init(self, problem: Problem, rng: Rng) -> State:
+        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        return State(empty, empty.f.new_full((rng.runs, problem.n_obj), torch.inf))
+
+    def ask(
+        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
+    ) -> tuple[Tensor, Any, State]:
+        if len(state.population) < self.pop_size:
+            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+        _, near = self._subproblems(problem, state.ideal)
+        size = near.shape[-1]
+        first = rng.fold(0).integers(size, self.pop_size)
+        second = (first + 1 + rng.fold(1).integers(size - 1, self.pop_size)) % size
+        own = torch.arange(self.pop_size, device=near.device).expand_as(first).clone()
+        a, b = (torch.take_along_dim(state.population.x, near[own, of][..., None], -2) for of in (first, second))
+        return self.variation(problem.space, a, b, rng.fold(2))[:, : self.pop_size], own, state
+
+    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
+        told = Population.of(problem, x, evaluation)
+        ideal = running_ideal(state.ideal, told.f, told.feasible)
+        population, n = state.population, self.pop_size
+        if len(population) < n:  # the first n points take the subproblems, then all compete
+            told = population.join(told)
+            if len(told) < n:
+                return State(told, ideal)
+            population = told.select(torch.arange(n, device=x.device).expand(len(x), n))
+        weights, near = self._subproblems(problem, ideal)
+        origin = torch.where(torch.isfinite(ideal), ideal, 0.0)
+        scale = self._scale(population, origin)
+        born = associate(((told.f - origin[:, None]) / scale).nan_to_num(0.0), weights).niche if tag is None else tag
+        target = near[born]  # [r, k, T]
+        value = self._value((told.f - origin[:, None]) / scale, weights[target])
+        violation = told.violation[..., None].expand_as(value)
+        offers = (target.flatten(1), violation.flatten(1), value.flatten(1))
+        offer, least_violation, least = neighbourhood.best_offer(*offers, n)
+        own = self._value((population.f - origin[:, None]) / scale, weights[:, None])[..., 0].nan_to_num(torch.inf)
+        held = population.violation
+        takes = (least_violation < held) | ((least_violation == held) & (least <= own))
+        kept = torch.arange(n, device=x.device) + len(told)
+        chosen = torch.where(takes & (offer < value[0].numel()), offer // near.shape[-1], kept)
+        return State(told.join(population).select(chosen), ideal)
+
+    def _subproblems(self, problem: Problem, like: Tensor) -> tuple[Tensor, Tensor]:
+        return subproblems(self.pop_size, problem.n_obj, min(self.neighbours, self.pop_size), like.dtype, like.device)
+
+    def _scale(self, population: Population, origin: Tensor) -> Tensor:
+        """What objectives are divided by: [r, 1, m]."""
+        if not self.normalise:
+            return torch.ones_like(origin)[:, None]
+        width = population.f.masked_fill(~population.feasible[..., None], -torch.inf).amax(-2) - origin
+        return torch.where(torch.isfinite(width) & (width > 0), width, 1.0)[:, None]
+
+    def _value(self, f: Tensor, weights: Tensor) -> Tensor:
+        """Translated f[r, n, m], each under weight vectors of its own, [..., n, T, m]: [r, n, T]."""
+        f, origin = f[..., None, :], f.new_zeros(f.shape[-1])
+        if self.scalarising == "weighted_sum":
+            return weighted_sum(f, weights)[..., 0, :]
+        if self.scalarising == "tchebycheff":
+            return tchebycheff(f, weights, origin)[..., 0, :]
+        return pbi(f, weights, origin, self.theta)[..., 0, :]
+
+    def population(self, problem: Problem, state: State) -> Population:
+        return state.population
+
+
+@functools.lru_cache(maxsize=8)
+def subproblems(n: int, n_obj: int, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The weight vectors [n, m] and their neighbourhoods int64[n, size]."""
+    weights = directions(n, n_obj)
+    near = neighbourhood.neighbours(weights, size)
+    return weights.clamp_min(LEAST).to(device, dtype), near.to(device)

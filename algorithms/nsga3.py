@@ -1,0 +1,107 @@
+"""NSGA-III.
+
+K. Deb, H. Jain (2014), "An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point-Based
+Nondominated Sorting Approach, Part I: Solving Problems With Box Constraints"; H. Jain, K. Deb (2014), the same,
+"Part II: Handling Constraints"; IEEE Transactions on Evolutionary Computation 18(4), 577-601 and 602-622.
+
+Paper                            here
+P_t, N                           State.population, pop_size
+Z^r, H                           directions(n_directions, m)
+z^min                            State.ideal, of the feasible points
+z^(i,max), extreme points        State.extremes, row i
+a_i, intercepts                  intercepts(...)
+f_i^n(x), normalised (eq. 5)     normalised
+pi(s), d(s) (algorithm 3)        associate(...)
+niching (algorithm 4)            niching(...)
+constraint domination (Part II)  the violation given to nondominated_rank
+tournament (Part II)             tournament(violation), random among feasible parents
+
+Differences from the paper: niching takes all points at once, with the same distribution as one by one; extreme
+points are kept from generation to generation, so that the intercepts do not waver; where the extreme points span no
+hyperplane, the greatest values of the first front serve; the number of directions is the population size unless
+given, and any number is possible (the papers' 92 individuals with 91 directions: `pop_size=92, n_directions=91`);
+integers, choices and permutations have operators of their own (`moopt.operators.Variation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.algorithm import AskTell
+from moopt.operators import Variation
+from moopt.operators.directions import directions
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+from moopt.selection import nondominated_rank, tournament
+from moopt.selection.niching import associate, extreme_points, intercepts, niching, running_ideal
+
+
+@dataclass(frozen=True)
+class State:
+    """`ideal` [r, m] and `extremes` [r, m, m] over the run; infinite as long as nothing was feasible."""
+
+    population: Population
+    ideal: Tensor
+    extremes: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class NSGA3(AskTell):
+    """Nondominated sorting genetic algorithm III, for three and more objectives.
+
+    `n_directions`: number of reference directions, by default one for each individual. `variation` defaults to
+    section V of the paper: SBX with probability 1 and index 30, polynomial mutation with probability 1/d and index
+    20. Raises ValueError for fewer than two individuals or no direction.
+    """
+
+    pop_size: int = 100
+    n_directions: int | None = None
+    variation: Variation = field(default_factory=lambda: Variation(crossover_probability=1.0, crossover_eta=30.0))
+
+    def __post_init__(self) -> None:
+        _checks.whole("pop_size", self.pop_size, low=2)
+        if self.n_directions is not None:
+            _checks.whole("n_directions", self.n_directions)
+
+    def init(self, problem: Problem, rng: Rng) -> State:
+        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        ideal = empty.f.new_full((rng.runs, problem.n_obj), torch.inf)
+        return State(empty, ideal, ideal[:, None].repeat(1, problem.n_obj, 1))
+
+    def ask(
+        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
+    ) -> tuple[Tensor, Any, State]:
+        if len(state.population) < self.pop_size:
+            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+        pairs = (self.pop_size + 1) // 2
+        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.population.violation)
+        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
+        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
+        return children[:, : self.pop_size], None, state
+
+    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
+        merged = Population.of(problem, x, evaluation).join(state.population)
+        f, violation = merged.f, merged.violation
+        n = min(self.pop_size, len(merged))
+        rank = nondominated_rank(f, violation, n_keep=n)
+        feasible = (violation <= 0)[..., None]
+        ideal = running_ideal(state.ideal, f, feasible[..., 0])
+        origin = torch.where(torch.isfinite(ideal), ideal, 0.0)
+        front = feasible & (rank == 0)[..., None]
+        extremes = extreme_points(f, front[..., 0], origin, state.extremes)
+        nadir, worst = (f.masked_fill(~some, -torch.inf).amax(-2) for some in (front, feasible))
+        width = intercepts(extremes, origin, nadir, worst)
+        normalised = torch.where(feasible, (f - origin[:, None]) / width[:, None], 0.0)
+        zones = directions(self.n_directions or self.pop_size, problem.n_obj).to(f)
+        niche, _, distance = associate(normalised, zones)
+        survivors = niching(n, rank, niche, distance, len(zones), rng.uniform(len(merged), 2))
+        return State(merged.select(survivors), ideal, extremes)
+
+    def population(self, problem: Problem, state: State) -> Population:
+        return state.population

@@ -1,0 +1,136 @@
+"""RVEA, the reference vector guided evolutionary algorithm.
+
+R. Cheng, Y. Jin, M. Olhofer, B. Sendhoff (2016), "A Reference Vector Guided Evolutionary Algorithm for Many-Objective
+Optimization", IEEE Transactions on Evolutionary Computation 20(5), 773-791.
+
+Paper                              here
+P_t, N                             State.population, pop_size
+V_0, V_t                           directions(pop_size, m), State.vectors
+z_t^min, f'                        origin, translated
+gamma_v                            State.spread
+theta, P(theta), d (eq. 8-10)      angle, penalty, angle_penalised_distance(...)
+t, t_max, alpha, f_r               State.age, generations, alpha, adaptation
+elitism selection (algorithm 3)    position_within(niche, violation, distance) == 0
+adaptation (algorithm 4)           _adapted
+
+Differences from the paper: a vector without points leaves a gap in the paper's population; here the next best points
+of the other vectors fill it (the second of each, then the third ...), so the population always has N rows, but only
+the first `State.elite` of them, the paper's population, become parents and stretch the vectors. The ideal point is
+that of the feasible points as soon as there are any. Integers, choices and permutations have operators of their own
+(`moopt.operators.Variation`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt import _checks
+from moopt.algorithm import AskTell
+from moopt.operators import Variation
+from moopt.operators.directions import directions
+from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
+from moopt.selection import best
+from moopt.selection.niching import angle_penalised_distance, associate, length, position_within, spread_angles
+
+
+@dataclass(frozen=True)
+class State:
+    """`vectors` [r, k, m] and their `spread` [r, k]; `elite` int64[r], how many of the first rows of the population
+    were the best of their vector; `age`, generations so far."""
+
+    population: Population
+    vectors: Tensor
+    spread: Tensor
+    elite: Tensor
+    age: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RVEA(AskTell):
+    """One individual for each of `pop_size` reference vectors, at first wherever it converges fast, later on its axis.
+
+    `generations` is the paper's t_max, after which the penalty for the angle is greatest: set it to what the budget
+    allows (the default is that of 25,000 evaluations). `alpha`: how late the penalty grows; `adaptation`: share of the
+    generations between two adaptations of the vectors to the objectives' ranges. `variation` defaults to section
+    IV-B of the paper: SBX with probability 1 and index 30, polynomial mutation with probability 1/d and index 20.
+    Raises ValueError for fewer than two individuals, no generation, a negative alpha or an adaptation not in (0, 1].
+    """
+
+    pop_size: int = 100
+    generations: int = 250
+    alpha: float = 2.0
+    adaptation: float = 0.1
+    variation: Variation = field(default_factory=lambda: Variation(crossover_probability=1.0, crossover_eta=30.0))
+
+    def __post_init__(self) -> None:
+        _checks.whole("pop_size", self.pop_size, low=2)
+        _checks.whole("generations", self.generations)
+        _checks.number("alpha", self.alpha, low=0.0)
+        if _checks.number("adaptation", self.adaptation, 0.0, 1.0) == 0:
+            raise ValueError(f"adaptation: expected a share of the generations above 0, got {self.adaptation!r}")
+
+    def init(self, problem: Problem, rng: Rng) -> State:
+        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        vectors = directions(self.pop_size, problem.n_obj).to(empty.f).expand(rng.runs, -1, -1).clone()
+        return State(empty, vectors, spread_angles(vectors), empty.f.new_zeros(rng.runs, dtype=torch.int64), 0)
+
+    def ask(
+        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
+    ) -> tuple[Tensor, Any, State]:
+        if len(state.population) < self.pop_size:
+            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+        pairs = (self.pop_size + 1) // 2
+        chosen = rng.fold(0).permutation(2 * pairs) % state.elite.clamp_min(1)[:, None]
+        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
+        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
+        return children[:, : self.pop_size], None, state
+
+    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
+        merged = Population.of(problem, x, evaluation).join(state.population)
+        violation, n, k = merged.violation, min(self.pop_size, len(merged)), self.pop_size
+        age = state.age + (len(state.population) == self.pop_size)
+        origin, _ = bounds(merged.f, violation, ~merged.failed)
+        translated = torch.where(merged.failed[..., None], 0.0, (merged.f - origin[:, None]).clamp_min(0.0))
+        niche, along, _ = associate(translated, state.vectors)
+        size = length(translated)
+        angle = torch.acos(torch.where(size > 0, along / size, 1.0).clamp(-1.0, 1.0))
+        penalty = problem.n_obj * min(1.0, age / self.generations) ** self.alpha
+        distance = angle_penalised_distance(size, angle, state.spread.gather(-1, niche), penalty)
+        place = position_within(niche.masked_fill(merged.failed, k), violation, distance)
+        place = place.masked_fill(merged.failed, len(merged))
+        survivors = best(n, place, violation, distance)
+        population = merged.select(survivors)
+        elite = (place == 0).sum(-1)
+        vectors, spread = state.vectors, state.spread
+        if age and age % math.ceil(self.adaptation * self.generations) == 0:
+            vectors = self._adapted(problem, population, elite)
+            spread = spread_angles(vectors)
+        return State(population, vectors, spread, elite, age)
+
+    def _adapted(self, problem: Problem, population: Population, elite: Tensor) -> Tensor:
+        """The first vectors, stretched by the ranges of the objectives (equation 12)."""
+        among = torch.arange(len(population), device=elite.device) < elite[:, None]
+        low, high = bounds(population.f, population.violation, among & ~population.failed)
+        width = torch.where(high > low, high - low, 1.0)
+        stretched = directions(self.pop_size, problem.n_obj).to(width) * width[:, None]
+        return stretched / length(stretched)[..., None]
+
+    def population(self, problem: Problem, state: State) -> Population:
+        return state.population
+
+
+def bounds(f: Tensor, violation: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and greatest value of each objective among the feasible of the usable[r, n] points of f[r, n, m], among
+    all usable ones where none is feasible, 0 where none is usable: [r, m] each."""
+    feasible = usable & (violation <= 0)
+    among = torch.where(feasible.any(-1, keepdim=True), feasible, usable)[..., None]
+    low = f.masked_fill(~among, torch.inf).amin(-2)
+    high = f.masked_fill(~among, -torch.inf).amax(-2)
+    return low.masked_fill(low == torch.inf, 0.0), high.masked_fill(high == -torch.inf, 0.0)

@@ -1,0 +1,133 @@
+"""Sorting inside Numba, for `fronts_cpu` and `selection_cpu`.
+
+Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change
+here, delete `__pycache__`.
+"""
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba  # noqa: TID253
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RADIX_FROM = 400  # keys from which on radix sort is faster than merging
+RUN = 8  # keys sorted by insertion before merging
+DIGIT = 11  # bits; counts of one digit fill 16 KiB, half of the first-level cache
+
+njit = numba.njit(cache=True, nogil=True)
+
+
+@njit
+def arrange(key: Floats, rows: Ints) -> None:
+    """Sorts `key` in place, without NaN, and takes `rows` along; equal keys keep their order.
+
+    Radix sort by digits of the bits, or insertion and merging of few: `np.argsort` inside Numba takes many seconds to
+    compile and carries nothing along.
+    """
+    n = len(key)
+    other_key, other_rows = np.empty(n), np.empty(n, np.int64)
+    if n > RADIX_FROM:
+        _radix(key, rows, other_key, other_rows)
+        return
+    for low in range(0, n, RUN):
+        for i in range(low + 1, min(low + RUN, n)):
+            k, row, j = key[i], rows[i], i
+            while j > low and key[j - 1] > k:
+                key[j], rows[j] = key[j - 1], rows[j - 1]
+                j -= 1
+            key[j], rows[j] = k, row
+    width = RUN
+    while width < n:
+        for low in range(0, n, 2 * width):
+            middle, high = min(low + width, n), min(low + 2 * width, n)
+            a, b = low, middle
+            for i in range(low, high):
+                if b == high or (a < middle and key[a] <= key[b]):
+                    other_key[i], other_rows[i] = key[a], rows[a]
+                    a += 1
+                else:
+                    other_key[i], other_rows[i] = key[b], rows[b]
+                    b += 1
+        for i in range(n):
+            key[i], rows[i] = other_key[i], other_rows[i]
+        width *= 2
+
+
+@njit
+def _radix(key: Floats, rows: Ints, other_key: Floats, other_rows: Ints) -> None:
+    n = len(key)
+    bits, other_bits = key.view(np.uint64), other_key.view(np.uint64)
+    sign, all_ones = np.uint64(1) << np.uint64(63), ~np.uint64(0)
+    mask = np.uint64((1 << DIGIT) - 1)
+    count = np.zeros((64 + DIGIT - 1) // DIGIT * (1 << DIGIT), np.int64).reshape(-1, 1 << DIGIT)
+    for i in range(n):
+        b: Any = bits[i]
+        if b == sign:  # -0.0 equals 0.0
+            b = np.uint64(0)
+        b ^= all_ones if b >= sign else sign  # now unsigned integers are ordered like the numbers
+        bits[i] = b
+        for digit in range(len(count)):
+            count[digit, np.int64(b >> np.uint64(DIGIT * digit) & mask)] += 1
+    for digit in range(len(count)):
+        shift = np.uint64(DIGIT * digit)
+        if count[digit, np.int64(bits[0] >> shift & mask)] == n:
+            continue
+        total: Any = 0
+        for value in range(1 << DIGIT):
+            total += count[digit, value]
+            count[digit, value] = total - count[digit, value]
+        for i in range(n):
+            bucket = np.int64(bits[i] >> shift & mask)
+            at = count[digit, bucket]
+            other_bits[at], other_rows[at] = bits[i], rows[i]
+            count[digit, bucket] = at + 1
+        for i in range(n):
+            bits[i], rows[i] = other_bits[i], other_rows[i]
+    for i in range(n):
+        bits[i] ^= sign if bits[i] >= sign else all_ones
+
+
+@njit
+def sort(f: Floats, rows: Ints, start: int, stop: int) -> Ints:
+    """`rows` in the lexicographic order of columns start .. stop - 1 of f; equal rows keep their order."""
+    n = len(rows)
+    order, key = rows.copy(), np.empty(n)
+    for i in range(n):
+        key[i] = f[rows[i], start]
+    arrange(key, order)
+    bounds = np.empty(2, np.int64)  # runs of equal values in one column are sorted by the next
+    bounds[0], bounds[1] = 0, n
+    for j in range(start + 1, stop):
+        finer = np.empty(n + 1, np.int64)
+        runs = 0
+        for b in range(len(bounds) - 1):
+            low, high = bounds[b], bounds[b + 1]
+            for i in range(low + 1, high + 1):
+                if i == high or f[order[i], j - 1] != f[order[low], j - 1]:
+                    if i - low > 1:
+                        for c in range(low, i):
+                            key[c] = f[order[c], j]
+                        arrange(key[low:i], order[low:i])
+                    finer[runs] = low
+                    runs += 1
+                    low = i
+        finer[runs] = n
+        if runs == n:
+            break
+        bounds = finer[: runs + 1]
+    return order
+
+
+@njit
+def equal(f: Floats, a: int, b: int) -> bool:
+    """Whether two rows of f are the same."""
+    for j in range(f.shape[1]):
+        if f[a, j] != f[b, j]:
+            return False
+    return True
