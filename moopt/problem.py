@@ -40,8 +40,8 @@ class Problem(ABC):
     each objective; `objective_names`, `constraint_names`; `objective_titles`, what pictures say instead of the names;
     `vectorized`, whether `_evaluate` takes many points as one tensor (`False`: one point at a time as a dict, see
     `FunctionProblem`); `stochastic`, whether `_evaluate` takes an `Rng` as second argument because its answers are
-    noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known: `ideal`, `nadir`, `reference_point` (each float64[m]), `pareto_front(n)`, in the
-    minimised sense.
+    noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known: `ideal`, `nadir`,
+    `reference_point` (each float64[m]), `pareto_front(n)`, in the minimised sense.
     """
 
     space: Space

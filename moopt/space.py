@@ -317,7 +317,7 @@ class Space:
         if self.kinds == {Kind.REAL}:
             return x.clamp(low, high)
         discrete = ~self.column_mask(Kind.REAL, x.device)
-        fixed = torch.where(discrete, torch.round(x), x).clamp(low, high)
+        fixed = torch.where(discrete, torch.round(x) + 0.0, x).clamp(low, high)  # + 0.0 turns -0.0 into 0.0
         for columns in self.permutation_columns:
             ranks = torch.argsort(torch.argsort(x[..., columns], dim=-1, stable=True), dim=-1, stable=True)
             fixed[..., columns] = ranks.to(x.dtype)

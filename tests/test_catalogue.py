@@ -57,7 +57,10 @@ def test_nsga2_on_zdt1():
 
 @pytest.mark.parametrize(
     "problem, least",
-    [("zdt2", 0.532), ("zdt3", 1.323), ("zdt4", 0.84), ("zdt6", 0.48), ("dtlz2", 0.69), ("re21", 0.879), ("re37", 0.78)],
+    [
+        ("zdt2", 0.532), ("zdt3", 1.323), ("zdt4", 0.84), ("zdt6", 0.48), ("dtlz2", 0.69), ("re21", 0.879),
+        ("re37", 0.78),
+    ],
 )
 def test_nsga2_on_others(problem, least):
     """Medians of five runs of 20,000 evaluations, of 100 points; pymoo 0.6.2 has, in this order, 0.534, 1.326, 0.865,

@@ -46,7 +46,7 @@ def result(m, n=7, seed=0, status=Status.FINISHED, violation=None, runs=(), **ch
     facts = {
         "problem": Trade(m, 0 if violation is None else 1), "algorithm": "nsga2", "population": front, "front": front,
         "status": status, "message": "", "spent": {"evaluations": 300}, "seconds": 1.0, "seed": seed,
-        "hypervolume": 0.8125, "convention": "hypervolume scaled by ideal and nadir", "parts": runs,
+        "hypervolume": 0.8125, "convention": "scaled by ideal and nadir, reference 1.1", "parts": runs,
     }  # fmt: skip
     return Result(**{**facts, **changes})
 
@@ -82,7 +82,7 @@ def test_two_objectives_in_the_users_sign(tmp_path):
 
 
 def test_the_true_front_is_left_out_where_unknown():
-    found = result(2, convention="hypervolume from [1.0, 2.0] (minimised), approximate")
+    found = result(2, convention="not scaled, reference [1.0, 2.0] (minimised), approximate")
     found.problem.knows_front = False
     (axes,) = plot_front(found).axes
     assert set(named(axes)) == {"found"} and axes.get_legend() is None

@@ -77,9 +77,9 @@ def _title(axes: Axes, result: Result) -> None:
     if result.status is Status.INFEASIBLE or (n and not bool(result.front.feasible.any())):
         parts.append("nothing feasible: least violating points")
         colour = INFEASIBLE
-    elif n and not result.convention.startswith("no hypervolume"):
+    elif n and not result.convention.startswith("none"):
         about = "≈ " if "approximate" in result.convention else ""
-        scaled = " (scaled)" if "scaled" in result.convention else ""
+        scaled = " (scaled)" if result.convention.startswith("scaled") else ""
         parts.append(f"hypervolume {about}{result.hypervolume:.4g}{scaled}")
     layers = _layers(result)
     if result.problem.n_obj > 3 and any(len(points) > LINES // len(layers) for points, *_ in layers):
@@ -225,7 +225,8 @@ def _parallel(axes: Axes, result: Result) -> None:
     axes.set_xlim(-0.3, problem.n_obj - 0.7)
     axes.set_ylim(-0.08, 1.06)
     senses = ["min" if sign > 0 else "max" for sign in problem.signs]
-    labels = [f"{name}\n({sense})" for name, sense in zip(problem.objective_titles or problem.objective_labels, senses, strict=True)]
+    titles = problem.objective_titles or problem.objective_labels
+    labels = [f"{name}\n({sense})" for name, sense in zip(titles, senses, strict=True)]
     axes.set_xticks(range(problem.n_obj), labels)
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.set_yticks([])
