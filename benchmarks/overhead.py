@@ -23,8 +23,8 @@ from moopt.monitors.progress import ProgressLine
 from moopt.random import Rng
 
 SMOKE = "--smoke" in sys.argv
-REPEATS = 1 if SMOKE else 7
-GENERATIONS = 20 if SMOKE else 1500
+REPEATS = 1 if SMOKE else 5
+GENERATIONS = 20 if SMOKE else 3000
 
 
 class Terminal(io.StringIO):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from moopt.result import Result
 
-REST = 50.0  # rests this many times as long as an update took: at most 1/51 of the wall time is spent here
+REST = 100.0  # rests this many times as long as an update took: at most 1 % of the wall time is spent here
 TERMINAL_SECONDS = 0.1  # between two updates, at least
 LOG_SECONDS = 30.0
 
@@ -25,7 +25,7 @@ class ProgressLine(Monitor):
     """A line on `stream` (default: stderr): used share of the budget, spending, hypervolume, feasible share, time.
 
     On a terminal it is redrawn in place; elsewhere a plain line comes every half minute. It ends with how the run
-    ended. An update waits for 50 times what the one before took, so at most 2 % of the time goes into them; a step
+    ended. An update waits for 100 times what the one before took, so at most 1 % of the time goes into them; a step
     in which nothing is due reads the clock once. Where the stream is gone, the run goes on without it.
     """
 
