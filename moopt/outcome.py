@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from moopt import tree
-from moopt.algorithm import AskTell
+from moopt.algorithm import AskTell, Spent
 from moopt.group import MEASURE, Group
 from moopt.monitor import Snapshot
 from moopt.monitors.archive import merged_front
@@ -28,11 +28,12 @@ def results(run: Run) -> Result:
     parts: list[Result] = []
     for group in run.groups:
         for history in run.monitors:
-            if isinstance(history, History):  # before looking is booked, which is no part of the last step
+            if isinstance(history, History):
                 history.end(Snapshot(run, group))
-        populations, fronts = _solutions(run, group)
+        populations, fronts, looked = _solutions(run, group)
         for i, number in enumerate(group.runs.tolist()):
-            spent = {unit: int(amount[i]) for unit, amount in group.spent.items()}
+            booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
+            spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
             parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
     parts.sort(key=lambda part: part.seed)
     table = run.history.copy()
@@ -46,34 +47,39 @@ def results(run: Run) -> Result:
     for part in parts[1:]:
         population = population.join(part.population)
     front = merged_front([part.front for part in parts])
-    merged = _result(run, population, front, run.total_spent(), run.failures(), run.seed)
+    spent = {unit: sum(part.spent.get(unit, 0) for part in parts) for unit in parts[0].spent}
+    merged = _result(run, population, front, spent, run.failures(), run.seed, run.n_runs)
     return replace(merged, parts=parts, _history=table, trials=[trial for part in parts for trial in part.trials])
 
 
-def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population]]:
-    """Last solutions and front of each run of a group, on the CPU; what measuring spends is booked."""
+def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population], list[dict[str, int]]]:
+    """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
+
+    The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
+    """
     r, ended = len(group.runs), run.status is not Status.INTERRUPTED
     rng = group.rng.fold(MEASURE)
     if isinstance(run.algorithm, AskTell):
         population = run.algorithm.population(run.problem, group.state)
-        fronts = [tree.to_device(front, "cpu") for front in group.fronts()]
+        pairs = [(tree.to_device(front, "cpu"), dict[str, int]()) for front in group.fronts()]
         if run.problem.stochastic and ended:
-            fronts = [_measured_again(run, group, front, i) for i, front in enumerate(fronts)]
-        return [_row(population, i) for i in range(r)], fronts
+            pairs = [_measured_again(run, group, front, i) for i, (front, _) in enumerate(pairs)]
+        fronts, looked = [front for front, _ in pairs], [spent for _, spent in pairs]
+        return [_row(population, i) for i in range(r)], fronts, looked
+    spent: Spent = {}
     if ended:
         population, spent = run.algorithm.measure(run.problem, group.state, rng)
-        for unit, amount in spent.items():
-            group.spent[unit] = group.spent[unit] + amount
     else:
         population = run.algorithm.population(run.problem, group.state)
     rows = [_row(population, i) for i in range(r)]
-    return rows, [merged_front([row]) for row in rows]
+    looked = [{unit: int(amount[i]) for unit, amount in spent.items()} for i in range(r)]
+    return rows, [merged_front([row]) for row in rows], looked
 
 
-def _measured_again(run: Run, group: Group, front: Population, i: int) -> Population:
-    """A noisy front on fresh draws: its lucky values would be kept otherwise."""
+def _measured_again(run: Run, group: Group, front: Population, i: int) -> tuple[Population, dict[str, int]]:
+    """A noisy front on fresh draws, because its lucky values would be kept otherwise; and what that spent."""
     if not len(front):
-        return front
+        return front, {}
     if len(front) > MEASURED_POINTS:
         front = front.select(thin(front.f, torch.ones(len(front), dtype=torch.bool), MEASURED_POINTS))
     x = front.x.to(run.device)[None]
@@ -81,10 +87,7 @@ def _measured_again(run: Run, group: Group, front: Population, i: int) -> Popula
     looked = {"evaluations": len(front)}
     if run.problem.cost_unit is not None and evaluation.cost is not None:
         looked[run.problem.cost_unit] = int(evaluation.cost.sum())
-    for unit, amount in looked.items():
-        group.spent[unit] = group.spent[unit].clone()  # the history still holds the old one
-        group.spent[unit][i] += amount
-    return merged_front([_row(Population.of(run.problem, x, evaluation), 0)])
+    return merged_front([_row(Population.of(run.problem, x, evaluation), 0)]), looked
 
 
 def _row(population: Population, i: int) -> Population:
@@ -92,21 +95,27 @@ def _row(population: Population, i: int) -> Population:
 
 
 def _result(
-    run: Run, population: Population, front: Population, spent: dict[str, int], failures: int, seed: int
+    run: Run,
+    population: Population,
+    front: Population,
+    spent: dict[str, int],
+    failures: int,
+    seed: int,
+    n_runs: int = 1,
 ) -> Result:
     status = run.status
     if status is not Status.INTERRUPTED:
         status = Status.FAILED if not len(front) else status if bool(front.feasible.any()) else Status.INFEASIBLE
     return Result(
         problem=run.problem, algorithm=run.algorithm_name, population=population, front=front, status=status,
-        message=_message(run, status, spent, failures), spent=spent, seconds=run.seconds, seed=seed,
+        message=_message(run, status, spent, failures, n_runs), spent=spent, seconds=run.seconds, seed=seed,
         hypervolume=float(run.scorer("hypervolume", [front])[0]), convention=run.scorer.convention,
         reference_point=run.scorer.reference_point, failures=failures,
         folder=run.folder,
     )  # fmt: skip
 
 
-def _message(run: Run, status: Status, spent: dict[str, int], failures: int) -> str:
+def _message(run: Run, status: Status, spent: dict[str, int], failures: int, n_runs: int) -> str:
     """What a person wants to know of how it ended."""
     limits = {unit: n for unit, n in run.budget.limits().items() if unit in spent}
     used = ", ".join(f"{spent[unit]:,} {unit.replace('_', ' ')}" for unit in spent if spent[unit])
@@ -117,8 +126,8 @@ def _message(run: Run, status: Status, spent: dict[str, int], failures: int) -> 
         Status.INFEASIBLE: f"nothing feasible in {used}: the front holds the least violating points",
         Status.FAILED: f"no evaluation succeeded in {used}",
     }[status]
-    over = {unit: spent[unit] - int(n) * run.n_runs for unit, n in limits.items() if spent[unit] > n * run.n_runs}
-    for unit, n in over.items() if len(run.groups) else ():
+    over = {unit: spent[unit] - int(n) * n_runs for unit, n in limits.items() if spent[unit] > n * n_runs}
+    for unit, n in over.items():
         text += f"; {n:,} {unit.replace('_', ' ')} over the budget, because a step is never cut and looking is counted"
     if failures:
         text += f"; {failures:,} evaluations failed"

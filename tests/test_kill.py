@@ -34,16 +34,26 @@ def noted(r, n):
 NOTED = FunctionProblem(noted, {"r": Real(0.1, 2), "n": Integer(1, 9)}, ["a", "b"])
 
 
+QNEHVI = moopt.algorithm("qnehvi", n_initial=2, n_raw=16, n_restarts=1, n_samples=16)
+LEARNERS = moopt.algorithm("qlearners", pop_size=4, n_steps=5)
+
+
 @pytest.mark.parametrize(
     "problem, algorithm, budget",
-    [(Bowls(), "nsga2", Generations(4)), (NOTED, "nsga2", 20), (NOTED, "random", 6)],
-    ids=["generations", "whole trials", "single trials"],
+    [
+        (Bowls(), moopt.algorithm("nsga2", pop_size=5), Generations(4)),
+        (moopt.problem("deepseatreasure"), LEARNERS, Generations(4)),
+        (moopt.problem("exactalignment"), moopt.algorithm("policygradient", pop_size=3), Generations(4)),
+        (NOTED, moopt.algorithm("nsga2", pop_size=5), 20),
+        (NOTED, moopt.algorithm("random", pop_size=5), 6),
+        pytest.param(NOTED, QNEHVI, 4, marks=pytest.mark.slow),
+    ],
+    ids=["population", "sequential", "generative", "whole trials", "single trials", "expensive"],
 )
 def test_a_disk_that_dies_at_any_operation_costs_no_bit(tmp_path, fail_at, monkeypatch, problem, algorithm, budget):
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SHARE", 1e9)
     monkeypatch.setattr("moopt.monitors.plots.plot_front", lambda result, path=None: None)  # half a second each
-    algorithm = moopt.algorithm(algorithm, pop_size=5)
     whole = digest(moopt.minimize(problem, algorithm, budget, progress=False))
     died = 0
     for k in range(1, 200):
