@@ -31,7 +31,7 @@ app = typer.Typer(
 
 # numbers are taken as text: moopt's own checks know what fits and say it in one sentence
 Number = Annotated[str | None, typer.Option(metavar="N")]
-Progress = Annotated[bool | None, typer.Option(help="A line on stderr; by default where that is a terminal.")]
+Progress = Annotated[bool | None, typer.Option(help="A line on stderr; off with --no-progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 Workers = Annotated[str | None, typer.Option(metavar="SPEC", help="Where evaluations run: inline, processes:4.")]
 
@@ -79,7 +79,7 @@ def solve(
         name = algorithm or setup.default_algorithm(found, budget or setup.default_budget(found, None))
         run = Run(
             found, None if algorithm is None else registry.algorithm(algorithm, **for_algorithm), budget, seed=seed,
-            runs=runs, progress=progress, device=device, dtype=dtype, executor=executor,
+            runs=runs, progress=progress is not False, device=device, dtype=dtype, executor=executor,
             out=out or _free_folder(f"{found.name}-{name}-{seed}"),
         )  # fmt: skip
         if own is not None and run.folder is not None:
@@ -107,7 +107,7 @@ def resume(
 
         _drive(
             Run.reopen(
-                folder, problem=files.remembered(folder, problem), executor=executor, progress=progress,
+                folder, problem=files.remembered(folder, problem), executor=executor, progress=progress is not False,
                 budget=_budget(evaluations, generations, env_steps, tokens, seconds),
             )  # fmt: skip
         )
