@@ -43,9 +43,7 @@ def results(run: Run) -> Result:
         parts = [replace(part, trials=by_run[part.seed]) for part in parts]
     if len(parts) == 1:
         return parts[0]
-    population = parts[0].population
-    for part in parts[1:]:
-        population = population.join(part.population)
+    population = parts[0].population.join(*(part.population for part in parts[1:]))
     front = merged_front([part.front for part in parts])
     spent = {unit: sum(part.spent.get(unit, 0) for part in parts) for unit in parts[0].spent}
     merged = _result(run, population, front, spent, run.failures(), run.seed, run.n_runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -78,24 +78,21 @@ class Population:
         failed = torch.zeros(*batch, 0, device=device, dtype=torch.bool)
         return Population(x, f, g, failed, problem.signs)
 
-    def select(self, index: Tensor, other: Population | None = None) -> Population:
+    def select(self, index: Tensor, *others: Population) -> Population:
         """Points by number (int64[..., k]) or by mask (bool[n], without batch dimensions).
 
-        `other`: points whose numbers follow these, as if they had been joined, which saves a copy of all of them.
+        `others`: points whose numbers follow these, as if they had been joined, which saves a copy of all of them.
         """
         if index.dtype == torch.bool:
-            return replace(self, x=self.x[index], f=self.f[index], g=self.g[index], failed=self.failed[index])
-        mine = (self.x, self.f, self.g, self.failed[..., None])
-        if other is None:
-            theirs = [leaf[..., :0, :] for leaf in mine]
+            x, f, g, failed = self.x[index], self.f[index], self.g[index], self.failed[index]
         else:
-            theirs = [other.x, other.f, other.g, other.failed[..., None]]
-        x, f, g, failed = dispatch.rows(mine, theirs, index)
-        return replace(self, x=x, f=f, g=g, failed=failed[..., 0])
+            parts = [(part.x, part.f, part.g, part.failed[..., None]) for part in (self, *others)]
+            x, f, g, failed = dispatch.rows(parts, index)
+            failed = failed[..., 0]
+        return Population(x, f, g, failed, self.signs)
 
-    def join(self, other: Population) -> Population:
+    def join(self, *others: Population) -> Population:
         """These points, then the other ones."""
-        x, f, g = (
-            torch.cat(pair, -2) for pair in ((self.x, other.x), (self.f, other.f), (self.g, other.g))
-        )
-        return replace(self, x=x, f=f, g=g, failed=torch.cat((self.failed, other.failed), -1))
+        parts = (self, *others)
+        x, f, g = (torch.cat([getattr(part, leaf) for part in parts], -2) for leaf in ("x", "f", "g"))
+        return Population(x, f, g, torch.cat([part.failed for part in parts], -1), self.signs)

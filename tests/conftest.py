@@ -75,3 +75,17 @@ def fail_at():
 
     yield arm
     monkeypatch.undo()
+
+
+@pytest.fixture
+def without_compiled_kernels(monkeypatch):
+    """As on a machine where no faster kernel can be imported."""
+    from moopt.kernels import dispatch
+
+    for name, kernel in dispatch.KERNELS.items():
+        monkeypatch.setitem(dispatch.KERNELS, name, kernel._replace(faster={"cpu": "absent"}))
+    for cached in (dispatch.kernel, dispatch._warn):
+        cached.cache_clear()
+    yield
+    for cached in (dispatch.kernel, dispatch._warn):
+        cached.cache_clear()

@@ -248,23 +248,16 @@ def test_wrong_shapes_are_refused():
         nondominated_rank([["a", "b"]])
 
 
-def test_without_numba_one_warning_and_the_reference(monkeypatch):
-    monkeypatch.setitem(dispatch.COMPILED, "cpu", "moopt.kernels.absent")
-    dispatch.kernel.cache_clear()
-    dispatch._warn.cache_clear()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            assert nondominated_rank([[1.0, 2.0], [2.0, 3.0]]).tolist() == [0, 1]
-            assert nondominated_rank([[4.0, 3.0], [2.0, 3.0]]).tolist() == [1, 0]
-            dispatch.crowding_distance(torch.rand(4, 2), None)
-        assert [str(w.message) for w in caught] == [
-            "the slower torch kernels are used on cpu: No module named 'moopt.kernels.absent'"
-        ]
-        assert dispatch.kernel("rank", "cpu") is dominance.rank
-    finally:
-        dispatch.kernel.cache_clear()
-        dispatch._warn.cache_clear()
+def test_without_numba_one_warning_and_the_reference(without_compiled_kernels):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert nondominated_rank([[1.0, 2.0], [2.0, 3.0]]).tolist() == [0, 1]
+        assert nondominated_rank([[4.0, 3.0], [2.0, 3.0]]).tolist() == [1, 0]
+        dispatch.crowding_distance(torch.rand(4, 2), None)
+    assert [str(w.message) for w in caught] == [
+        "the slower torch kernels are used on cpu: No module named 'moopt.kernels.absent'"
+    ]
+    assert dispatch.kernel("rank", "cpu") is dominance.rank
 
 
 def test_tournament_with_fixed_draws():

@@ -187,16 +187,19 @@ def test_tournament_refuses_draws_outside_the_unit_interval(bad):
         moopt.selection.tournament(torch.tensor([[0.5, bad]], dtype=D), torch.tensor([1, 2, 3]), torch.rand(3, dtype=D))
 
 
+@pytest.mark.parametrize("n_parts", [1, 2, 3])
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
-def test_rows_agree_with_the_reference(batch):
+def test_rows_agree_with_the_reference(batch, n_parts):
     g = torch.Generator().manual_seed(2)
     first = [torch.rand(*batch, 5, 4, generator=g), torch.rand(*batch, 5, 3, generator=g, dtype=D),
              torch.zeros(*batch, 5, 0), torch.rand(*batch, 5, 1, generator=g) < 0.5]  # fmt: skip
     second = [torch.rand(*batch, 6, 4, generator=g), torch.rand(*batch, 6, 3, generator=g, dtype=D),
               torch.zeros(*batch, 6, 0), torch.rand(*batch, 6, 1, generator=g) < 0.5]  # fmt: skip
-    index = torch.randint(0, 11, (*batch, 8), generator=g)
-    expected = rows.rows(first, second, index)
-    for found, wanted in zip(variation_cpu.rows(first, second, index), expected, strict=True):
+    third = [leaf[..., :2, :] for leaf in second]
+    parts = [first, second, third][:n_parts]
+    index = torch.randint(0, sum(part[0].shape[-2] for part in parts), (*batch, 8), generator=g)
+    expected = rows.rows(parts, index)
+    for found, wanted in zip(variation_cpu.rows(parts, index), expected, strict=True):
         assert found.dtype == wanted.dtype and torch.equal(found, wanted)
 
 
@@ -231,15 +234,9 @@ def test_share_of_crossed_and_mutated_genes():
     assert math.isclose(mutated.any(-1).double().mean().item(), 1 - 0.95**d, abs_tol=0.006)
 
 
-def test_without_numba_the_reference_makes_the_children(monkeypatch):
-    monkeypatch.setitem(dispatch.COMPILED, "cpu", "moopt.kernels.absent")
-    dispatch.kernel.cache_clear()
-    dispatch._warn.cache_clear()
-    try:
-        arguments = case(8, 2, 6, 9, 4, D)
-        with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named"):
-            born = dispatch.children(*arguments, HOW)
-        assert torch.equal(born, variation.children(*arguments, HOW))
-    finally:
-        dispatch.kernel.cache_clear()
-        dispatch._warn.cache_clear()
+def test_without_numba_the_reference_makes_the_children(without_compiled_kernels):
+    arguments = case(8, 2, 6, 9, 4, D)
+    with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named"):
+        born = dispatch.children(*arguments, HOW)
+    assert torch.equal(born, variation.children(*arguments, HOW))
+

@@ -6,42 +6,48 @@ import functools
 import importlib
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from moopt.kernels import crowding, dominance, survival, variation
-from moopt.kernels import rows as rows_of_two
+from moopt.kernels import archive, crowding, dominance, survival, variation
+from moopt.kernels import rows as rows_of_parts
 from moopt.kernels import tournament as tournaments
 
-REFERENCE: dict[str, Callable[..., Any]] = {
-    "rank": dominance.rank,
-    "crowding": crowding.crowding,
-    "survivors": survival.survivors,
-    "children": variation.children,
-    "rows": rows_of_two.rows,
-    "tournament": tournaments.tournament,
+
+class Kernel(NamedTuple):
+    """The torch reference, and for types of device the module that has a faster function of the same name."""
+
+    reference: Callable[..., Any]
+    faster: dict[str, str]
+
+
+KERNELS = {
+    "rank": Kernel(dominance.rank, {"cpu": "selection_cpu"}),
+    "crowding": Kernel(crowding.crowding, {"cpu": "selection_cpu"}),
+    "survivors": Kernel(survival.survivors, {"cpu": "selection_cpu"}),
+    "thin": Kernel(archive.thin, {"cpu": "archive_cpu"}),
+    "keepers": Kernel(archive.keepers, {"cpu": "archive_cpu"}),
+    "children": Kernel(variation.children, {"cpu": "variation_cpu"}),
+    "rows": Kernel(rows_of_parts.rows, {"cpu": "variation_cpu"}),
+    "tournament": Kernel(tournaments.tournament, {"cpu": "variation_cpu"}),
 }
-# file of the faster version; what is not listed belongs to "selection"
-FAMILY = {"children": "variation", "rows": "variation", "tournament": "variation"}
-# device type -> module with faster versions under the same names
-COMPILED = {"cpu": "moopt.kernels.{family}_cpu"}
 
 
 @functools.cache
 def kernel(name: str, device_type: str) -> Callable[..., Any]:
     """The kernel `name` for tensors on a device of this type. Warns once where the faster version cannot be
     had."""
-    reference = REFERENCE[name]
-    if device_type not in COMPILED:
+    reference, faster = KERNELS[name]
+    if device_type not in faster:
         return reference
     try:
-        module = importlib.import_module(COMPILED[device_type].format(family=FAMILY.get(name, "selection")))
+        module = importlib.import_module(f"moopt.kernels.{faster[device_type]}")
     except ImportError as error:
         _warn(device_type, str(error))
         return reference
-    compiled: Callable[..., Any] = getattr(module, name, reference)
-    return compiled
+    found: Callable[..., Any] = getattr(module, name)
+    return found
 
 
 @functools.cache
@@ -64,6 +70,16 @@ def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor,
     return kernel("survivors", f.device.type)(f, violation, n_keep)  # type: ignore[no-any-return]
 
 
+def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
+    """`archive.thin` by the fastest kernel for the device of f."""
+    return kernel("thin", f.device.type)(f, valid, capacity)  # type: ignore[no-any-return]
+
+
+def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
+    """`archive.keepers` by the fastest kernel for the device of f."""
+    return kernel("keepers", f.device.type)(f, violation, capacity)  # type: ignore[no-any-return]
+
+
 def children(
     x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
     how: variation.Settings,
@@ -73,9 +89,9 @@ def children(
     return kernel_(x, parents, low, high, keys, streams, how)  # type: ignore[no-any-return]
 
 
-def rows(first: Sequence[Tensor], second: Sequence[Tensor], index: Tensor) -> list[Tensor]:
+def rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> list[Tensor]:
     """`rows.rows` by the fastest kernel for the device of the index."""
-    return kernel("rows", index.device.type)(first, second, index)  # type: ignore[no-any-return]
+    return kernel("rows", index.device.type)(parts, index)  # type: ignore[no-any-return]
 
 
 def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:

@@ -12,8 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt.kernels.arrays import array, tensor
 from moopt.kernels.fronts_cpu import chains, stairs, trees
 from moopt.kernels.sorting_cpu import Floats, Ints, arrange, equal, sort
+from moopt.kernels.threads import in_parts
+
+LEAST = 2**11  # points that are worth a thread, which takes 0.1 ms to come and go
 
 njit = numba.njit(cache=True, nogil=True)
 
@@ -21,39 +25,47 @@ njit = numba.njit(cache=True, nogil=True)
 def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
     """`dominance.rank` in O(n log n) for one or two objectives, by staircases for three and by a tree of each front
     above (Gustavsson and Syberfeldt 2018, ENS-NDT: O(m n^2) at worst)."""
-    points = _batch_of_rows(f, 2)
-    excess = np.zeros(points.shape[:2]) if violation is None else _batch_of_rows(violation, 1)
-    out = np.empty(points.shape[:2], np.int64)
+    points, excess = compared(f, violation)
+    out = np.empty(excess.shape, np.int64)
     _rank_batch(points, excess, n_keep, out)
-    return torch.from_numpy(out).view(f.shape[:-1])
+    return tensor(out, *f.shape[:-1])
 
 
 def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
     """`crowding.crowding` in O(m n log n)."""
-    points = _batch_of_rows(f, 2)
-    out = np.zeros(points.shape[:2])
-    fronts = np.zeros(points.shape[:2]) if rank is None else _batch_of_rows(rank, 1)
+    points, fronts = compared(f, rank)
+    out = np.zeros(fronts.shape)
     _crowding_batch(points, fronts[..., None], out)
-    return torch.from_numpy(out).view(f.shape[:-1]).to(f.dtype)
+    return tensor(out, *f.shape[:-1]).to(f.dtype)
 
 
 def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
     """`survival.survivors`: ranks, then distances only of those fronts that have survivors, from one sorting."""
-    points = _batch_of_rows(f, 2)
-    excess = np.zeros(points.shape[:2]) if violation is None else _batch_of_rows(violation, 1)
+    points, excess = compared(f, violation)
     shape = (len(points), n_keep)
     index, ranks, distances = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape)
     if n_keep:
-        _survivors_batch(points, excess, n_keep, f.dtype == torch.float32, index, ranks, distances)
+        single = f.dtype == torch.float32
+
+        def part(start: int, stop: int) -> None:
+            runs = slice(start, stop)
+            _survivors_batch(points[runs], excess[runs], n_keep, single, index[runs], ranks[runs], distances[runs])
+
+        in_parts(part, len(points), least_runs(points))
     back = (*f.shape[:-2], n_keep)
-    found = torch.from_numpy(distances).view(back).to(f.dtype)
-    return torch.from_numpy(index).view(back), torch.from_numpy(ranks).view(back), found
+    found = tensor(distances, *back)
+    return tensor(index, *back), tensor(ranks, *back), found if f.dtype == torch.float64 else found.to(f.dtype)
 
 
-def _batch_of_rows(t: Tensor, row_dims: int) -> Floats:
-    """`t` in float64, which keeps the order, with one batch axis before its last `row_dims` axes."""
-    t = t.detach().to(torch.float64).contiguous()
-    return t.view(t.shape[: t.ndim - row_dims].numel(), *t.shape[t.ndim - row_dims :]).numpy()
+def compared(f: Tensor, key: Tensor | None) -> tuple[Floats, Floats]:
+    """f[b, n, m] and key[b, n], zeros where there is none, in float64, which keeps the order of every precision."""
+    points = array(f, 2, torch.float64)
+    return points, np.zeros(points.shape[:2]) if key is None else array(key, 1, torch.float64)
+
+
+def least_runs(points: Floats) -> int:
+    """How many sets of points are worth a thread."""
+    return LEAST // max(1, points.shape[1]) + 1
 
 
 @njit

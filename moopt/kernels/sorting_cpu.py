@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 RADIX_FROM = 400  # keys from which on radix sort is faster than merging
 RUN = 8  # keys sorted by insertion before merging

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from moopt.kernels import tournament as reference
 from moopt.kernels import variation
+from moopt.kernels.arrays import array, tensor
 from moopt.kernels.philox_cpu import U64, _block
 from moopt.kernels.threads import in_parts
 
 PIECE = 512  # draws made at a time, which stay in the first-level cache
-LEAST = 2**18  # genes that are worth a thread: some milliseconds
+LEAST = 2**15  # genes that are worth a thread: half a millisecond
 
 # _power splits numbers with integer arithmetic on their bits.
 LN2 = math.log(2.0)
@@ -54,9 +55,8 @@ def children(
     exact = np.float64 if x.dtype == torch.float64 else np.float32
     bits = 32 if x.dtype == torch.float64 else 23
     u, s, v = (np.uint64(stream) for stream in streams)
-    points, rows, lowest, highest, run_keys, born = (
-        t.detach().contiguous().numpy() for t in (x, parents, low, high, keys, out)
-    )
+    points, rows, born = array(x, 2), array(parents, 1), array(out, 2)
+    lowest, highest, run_keys = array(low, 1)[0], array(high, 1)[0], array(keys, 1)[0]
     crossing, mutating = (
         _count_below(float(exact(p)), bits) for p in (how.crossover_probability, how.mutation_probability)
     )
@@ -79,37 +79,34 @@ def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
     exact = (torch.float32, torch.float64)
     if len(keys) != 2 or keys[0].dtype != torch.int64 or keys[1].dtype not in exact or u.dtype not in exact:
         return reference.tournament(u, keys)
-    n, (*batch, k, _) = keys[0].shape[-1], u.shape
-    runs = math.prod(batch)
-    draws = u.detach().reshape(runs, k, 2).numpy()
-    out = torch.empty(*batch, k, dtype=torch.int64)
-    first, second = (key.detach().reshape(runs, n).numpy() for key in keys)
-    if not _tournament(draws, first, second, draws.dtype.type(n), out.view(runs, k).numpy()):
+    draws, first, second = array(u, 2), array(keys[0], 1), array(keys[1], 1)
+    out = np.empty(draws.shape[:2], np.int64)
+    if not _tournament(draws, first, second, draws.dtype.type(first.shape[1]), out):
         raise IndexError("u: expected draws from 0 to 1, got others")
+    return tensor(out, *u.shape[:-1])
+
+
+def rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> list[Tensor]:
+    """`rows.rows`, whole rows at a time and without putting the parts together."""
+    numbers, total = array(index, 1), sum(part[0].shape[-2] for part in parts)
+    out = [leaf.new_empty(*index.shape, leaf.shape[-1]) for leaf in parts[0]]
+    for i, found in enumerate(out):
+        before, result = 0, _as_words(found, index)
+        for p in range(0, len(parts), 2) if found.numel() else ():
+            first = _as_words(parts[p][i], index)
+            second = _as_words(parts[p + 1][i], index) if p + 1 < len(parts) else first[:, :0]
+            if not _rows(first, second, result, numbers, before, total):
+                raise IndexError(f"index: expected rows from 0 to {total - 1}, got others")
+            before += first.shape[1] + second.shape[1]
     return out
 
 
-def rows(first: Sequence[Tensor], second: Sequence[Tensor], index: Tensor) -> list[Tensor]:
-    """`rows.rows`, whole rows at a time and without putting the two together."""
-    *batch, k = index.shape
-    runs = math.prod(batch)
-    numbers = index.reshape(runs, k).numpy()
-    out = [a.new_empty(*batch, k, a.shape[-1]) for a in first]
-    for a, b, found in zip(first, second, out, strict=True):
-        if not found.numel():
-            continue
-        before, after, result = (_as_bytes(t, batch, runs) for t in (a, b, found))
-        if not _rows(before, after, result, numbers):
-            raise IndexError(f"index: expected rows from 0 to {a.shape[-2] + b.shape[-2] - 1}, got others")
-    return out
-
-
-def _as_bytes(t: Tensor, batch: list[int], runs: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Rows of bytes [r, n, w], so that one compiled function serves every dtype."""
-    if list(t.shape[:-2]) != batch:
-        t = t.expand(*batch, *t.shape[-2:])
-    array = t.detach().contiguous().numpy()
-    return array.reshape(runs, *array.shape[-2:]).view(np.uint8)
+def _as_words(t: Tensor, index: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    """Rows of whole words [r, n, w], or of bytes, so that few compiled functions serve every dtype."""
+    if t.shape[:-2] != index.shape[:-1]:
+        t = t.expand(*index.shape[:-1], *t.shape[-2:])
+    rows = array(t, 2)
+    return rows.view(np.uint8 if rows.shape[-1] * rows.itemsize % 8 else np.uint64)
 
 
 def _count_below(probability: float, bits: int) -> int:
@@ -133,17 +130,20 @@ def _tournament(u, first_key, second_key, scale, out):
 
 
 @njit
-def _rows(first, second, out, index):
+def _rows(first, second, out, index, before, total):
+    """Writes those rows of two parts that are asked for, `before` rows being in earlier parts and `total` in all."""
     runs, n, width = first.shape
+    both = n + second.shape[1]
     for r in range(runs):
         for i in range(index.shape[1]):
             at = index[r, i]
-            if at < 0 or at >= n + second.shape[1]:
+            if at < 0 or at >= total:
                 return False
-            if at < n:
+            at -= before
+            if 0 <= at < n:
                 for j in range(width):
                     out[r, i, j] = first[r, at, j]
-            else:
+            elif n <= at < both:
                 for j in range(width):
                     out[r, i, j] = second[r, at - n, j]
     return True

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import tree
-from moopt.kernels.dominance import lexsort
+from moopt.kernels import dispatch
+from moopt.kernels.archive import first_of_equals
 from moopt.population import Population
 from moopt.problem import Problem
-from moopt.selection import nondominated_mask, thin
-
-
-def first_of_equals(f: Tensor) -> Tensor:
-    """Which points are no repetition of an earlier one in all objectives: f[..., n, m] -> bool[..., n]."""
-    order = lexsort(list(f.unbind(-1)))
-    rows = torch.take_along_dim(f, order[..., None], -2)
-    first = torch.ones(f.shape[:-1], dtype=torch.bool, device=f.device)
-    first[..., 1:] = (rows[..., 1:, :] != rows[..., :-1, :]).any(-1)
-    return torch.zeros_like(first).scatter(-1, order, first)
-
-
-def _valid_first(valid: Tensor) -> Tensor:
-    """Indices that move what is valid to the front, as many as the fullest row has: bool[r, n] -> int64[r, k]."""
-    width = int(valid.sum(-1).max()) if valid.numel() else 0
-    return torch.argsort(~valid, dim=-1, stable=True)[:, :width]
-
-
-def _rows(leaf: Tensor, index: Tensor) -> Tensor:
-    """leaf[r, n, ...], index[r, k] -> [r, k, ...]; whole rows are copied, twice as fast as element by element."""
-    place = index + leaf.shape[1] * torch.arange(len(leaf), device=leaf.device)[:, None]
-    return leaf.flatten(0, 1).index_select(0, place.flatten()).reshape(*index.shape, *leaf.shape[2:])
+from moopt.selection import nondominated_mask
 
 
 class Archive:
@@ -75,22 +54,14 @@ class Archive:
         return not self._waiting
 
     def _merged(self) -> tuple[Population, Tensor]:
-        parts = [self._kept, *self._waiting]
-        leaves = zip(*((part.x, part.f, part.g, part.failed) for part in parts), strict=True)
-        x, f, g, failed = (torch.cat(leaf, 1) for leaf in leaves)
-        points = Population(x, f, g, failed, self._kept.signs)
-        new = torch.ones_like(points.failed[:, len(self._kept) :])
-        valid = torch.cat((self._valid, new), -1) & ~points.failed
-        violation = torch.where(valid, points.violation, torch.inf)
-        f = torch.where(valid[..., None], points.f, torch.inf)
-        valid = valid & nondominated_mask(f, violation)
-        order = _valid_first(valid)  # what follows takes time by the points it looks at, valid or not
-        f, valid = torch.take_along_dim(f, order[..., None], 1), valid.gather(-1, order)
-        valid = valid & first_of_equals(torch.where(valid[..., None], f, torch.inf))
-        if valid.shape[-1] > self.capacity:
-            valid = thin(f, valid, self.capacity)
-        last = _valid_first(valid)
-        return tree.map_tensors(partial(_rows, index=order.gather(-1, last)), points), valid.gather(-1, last)
+        old = self._kept.violation.masked_fill(~self._valid, torch.inf)
+        f = torch.cat([part.f for part in (self._kept, *self._waiting)], 1)
+        violation = torch.cat([old, *(part.violation for part in self._waiting)], 1)
+        index, valid = dispatch.keepers(f, violation, self.capacity)
+        if f.device.type == "cpu":  # elsewhere the rows that do not count cost less than waiting for their number
+            width = int(valid.sum(-1).max())
+            index, valid = index[:, :width], valid[:, :width]
+        return self._kept.select(index, *self._waiting), valid
 
     def padded(self) -> tuple[Population, Tensor]:
         """All runs side by side: points [r, k, ...] and which of them count, bool[r, k]."""
@@ -128,11 +99,9 @@ class Archive:
 
 def merged_front(parts: list[Population]) -> Population:
     """The nondominated points of several fronts (the least violating ones where none is feasible)."""
-    points = parts[0]
-    for part in parts[1:]:
-        points = points.join(part)
+    points = parts[0].join(*parts[1:])
     points = points.select(~points.failed)
     if not len(points):
         return points
-    points = points.select(nondominated_mask(points.f, points.violation))
-    return points.select(first_of_equals(points.f))
+    front = nondominated_mask(points.f, points.violation)
+    return points.select(front & first_of_equals(points.f, front))

@@ -48,7 +48,8 @@ class History(Monitor):
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = _checks.whole("capacity", capacity)
         self.interval = 1
-        self._rows, self._ends = _EMPTY, _EMPTY
+        self._rows: list[Table] = []  # put together when they are needed
+        self._ends = _EMPTY
 
     def on_step(self, snapshot: Snapshot) -> None:
         self._ends = _EMPTY  # whatever had ended goes on
@@ -60,15 +61,16 @@ class History(Monitor):
         if index > self.capacity * self.interval:
             while index > self.capacity * self.interval:
                 self.interval *= 2
-            stay = self._rows["index"] % self.interval == 0
-            self._rows = {name: column[stay] for name, column in self._rows.items()}
+            rows = _joined(*self._rows)
+            stay = rows["index"] % self.interval == 0
+            self._rows = [{name: column[stay] for name, column in rows.items()}]
         if index % self.interval == 0:
-            self._rows = _joined(self._rows, _row(snapshot, index))
+            self._rows.append(_row(snapshot, index))
 
     def end(self, snapshot: Snapshot) -> None:
         """Adds the last step of runs that go together, unless it is there; taken back if they go on."""
         run, step = int(snapshot.runs[0]), snapshot.step
-        known = _joined(self._rows, self._ends)
+        known = _joined(*self._rows, self._ends)
         if step > 0 and not ((known["run"] == run) & (known["generations"] == step)).any():
             self._ends = _joined(self._ends, _row(snapshot, torch.nan))
 
@@ -82,7 +84,7 @@ class History(Monitor):
         """
         import pandas
 
-        columns = _joined(self._rows, self._ends)
+        columns = _joined(*self._rows, self._ends)
         units = sorted(set(columns) - {"index", *_COLUMNS})
         table = pandas.DataFrame({name: columns[name].numpy() for name in (*_COLUMNS[:3], *units, *_COLUMNS[3:])})
         if run is not None:
@@ -98,10 +100,10 @@ class History(Monitor):
         return other
 
     def state(self) -> Any:
-        return {"interval": self.interval, "rows": self._rows, "ends": self._ends}
+        return {"interval": self.interval, "rows": _joined(*self._rows), "ends": self._ends}
 
     def restore(self, state: Any) -> None:
-        self.interval, self._rows, self._ends = state["interval"], state["rows"], state["ends"]
+        self.interval, self._rows, self._ends = state["interval"], [state["rows"]], state["ends"]
 
 
 def _row(snapshot: Snapshot, index: float) -> Table:

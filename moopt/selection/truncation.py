@@ -9,7 +9,6 @@ from torch import Tensor
 from moopt.kernels import dispatch
 from moopt.kernels.dominance import lexsort
 from moopt.selection._points import as_points
-from moopt.selection.diversity import crowding_distance
 from moopt.selection.dominance import checked
 
 
@@ -67,12 +66,4 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         raise ValueError(f"valid: expected bool {list(f.shape[:-1])}, got {valid.dtype} {list(valid.shape)}")
     if capacity < 0:
         raise ValueError(f"capacity: expected a number from 0, got {capacity}")
-    n = f.shape[-2]
-    position = torch.arange(n, device=f.device).expand(valid.shape)
-    for _ in range(max(0, n - capacity).bit_length()):
-        crowding = crowding_distance(f.masked_fill(~valid[..., None], torch.nan))
-        order = best(n, ~valid, -crowding)
-        count = valid.sum(-1, keepdim=True)
-        stay = count - (count - capacity + 1).clamp_min(0) // 2
-        valid = torch.zeros_like(valid).scatter(-1, order, position < stay)
-    return valid
+    return dispatch.thin(f, valid, capacity)
