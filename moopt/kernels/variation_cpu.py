@@ -16,6 +16,8 @@ from typing import Any
 import numba  # noqa: TID253
 import numpy as np
 import torch
+from numba import carray  # noqa: TID253
+from numba.extending import intrinsic  # noqa: TID253
 from torch import Tensor
 
 from moopt.kernels import tournament as reference
@@ -88,25 +90,26 @@ def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
 
 def rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> list[Tensor]:
     """`rows.rows`, whole rows at a time and without putting the parts together."""
-    numbers, total = array(index, 1), sum(part[0].shape[-2] for part in parts)
-    out = [leaf.new_empty(*index.shape, leaf.shape[-1]) for leaf in parts[0]]
+    *batch, k = index.shape
+    runs, sizes = math.prod(batch), [part[0].shape[-2] for part in parts]
+    numbers, total = index.contiguous(), sum(sizes)
+    out = [leaf.new_empty(*batch, k, leaf.shape[-1]) for leaf in parts[0]]
     for i, found in enumerate(out):
-        before, result = 0, _as_words(found, index)
+        before, width = 0, found.shape[-1] * found.element_size()
+        copy, width = (_copy_bytes, width) if width % 8 else (_copy_words, width // 8)
         for p in range(0, len(parts), 2) if found.numel() else ():
-            first = _as_words(parts[p][i], index)
-            second = _as_words(parts[p + 1][i], index) if p + 1 < len(parts) else first[:, :0]
-            if not _rows(first, second, result, numbers, before, total):
+            first, n = _contiguous(parts[p][i], batch), sizes[p]
+            second, more = (_contiguous(parts[p + 1][i], batch), sizes[p + 1]) if p + 1 < len(parts) else (first, 0)
+            addresses = first.data_ptr(), second.data_ptr(), found.data_ptr(), numbers.data_ptr()
+            if not copy(*addresses, runs, k, width, n, more, before, total):
                 raise IndexError(f"index: expected rows from 0 to {total - 1}, got others")
-            before += first.shape[1] + second.shape[1]
+            before += n + more
     return out
 
 
-def _as_words(t: Tensor, index: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
-    """Rows of whole words [r, n, w], or of bytes, so that few compiled functions serve every dtype."""
-    if t.shape[:-2] != index.shape[:-1]:
-        t = t.expand(*index.shape[:-1], *t.shape[-2:])
-    rows = array(t, 2)
-    return rows.view(np.uint8 if rows.shape[-1] * rows.itemsize % 8 else np.uint64)
+def _contiguous(t: Tensor, batch: list[int]) -> Tensor:
+    """`t` as [*batch, n, w]."""
+    return (t if list(t.shape[:-2]) == batch else t.expand(*batch, *t.shape[-2:])).contiguous()
 
 
 def _count_below(probability: float, bits: int) -> int:
@@ -129,24 +132,45 @@ def _tournament(u, first_key, second_key, scale, out):
     return True
 
 
-@njit
-def _rows(first, second, out, index, before, total):
-    """Writes those rows of two parts that are asked for, `before` rows being in earlier parts and `total` in all."""
-    runs, n, width = first.shape
-    both = n + second.shape[1]
+@intrinsic
+def _pointer(context: Any, address: Any) -> Any:
+    """A pointer from an integer: to hand an array over takes Numba longer than to copy a hundred rows."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(numba.types.voidptr))
+
+    return numba.types.voidptr(numba.types.int64), code
+
+
+@numba.njit(inline="always")
+def _copy(first, second, out, index, runs, k, width, n, more, before, total, word):
+    """Writes those rows [runs, k, width] of two parts, of n and `more` rows, that are asked for; `before` rows are in
+    earlier parts and `total` in all."""
+    a, b = carray(_pointer(first), (runs, n, width), word), carray(_pointer(second), (runs, more, width), word)
+    rows, numbers = carray(_pointer(out), (runs, k, width), word), carray(_pointer(index), (runs, k), np.int64)
     for r in range(runs):
-        for i in range(index.shape[1]):
-            at = index[r, i]
+        for i in range(k):
+            at = numbers[r, i]
             if at < 0 or at >= total:
                 return False
             at -= before
             if 0 <= at < n:
                 for j in range(width):
-                    out[r, i, j] = first[r, at, j]
-            elif n <= at < both:
+                    rows[r, i, j] = a[r, at, j]
+            elif n <= at < n + more:
                 for j in range(width):
-                    out[r, i, j] = second[r, at - n, j]
+                    rows[r, i, j] = b[r, at - n, j]
     return True
+
+
+@njit
+def _copy_words(first, second, out, index, runs, k, width, n, more, before, total):
+    return _copy(first, second, out, index, runs, k, width, n, more, before, total, np.uint64)
+
+
+@njit
+def _copy_bytes(first, second, out, index, runs, k, width, n, more, before, total):
+    return _copy(first, second, out, index, runs, k, width, n, more, before, total, np.uint8)
 
 
 @njit
