@@ -1,0 +1,101 @@
+"""Kernels as operators: what torch.compile and vmap see gives what the kernels give."""
+
+import pytest
+import torch
+
+from moopt.kernels import dispatch
+from moopt.kernels.variation import Settings
+
+SETTINGS = Settings(0.9, 20.0, 0.3, 20.0)
+
+
+def arguments(name, seed, batch=(3,)):
+    """Arguments of the operator, with dimensions that tell each other apart."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape):
+        return torch.rand(*batch, *shape, generator=generator, dtype=torch.float64)
+
+    f, violation = uniform(17, 3), (uniform(17) - 0.7).clamp_min(0.0)
+    ranks = dispatch.rank(f, violation, 17)
+    index = torch.randint(0, 27, (*batch, 6), generator=generator)
+    if name == "children":
+        keys = torch.randint(0, 2**40, batch, generator=generator)
+        parents = torch.randint(0, 17, (*batch, 8), generator=generator)
+        return [uniform(17, 5), parents, torch.zeros(5).double(), torch.ones(5).double(), keys, [-5, 2**62, 9],
+                list(SETTINGS)]  # fmt: skip
+    return {
+        "rank": [f, violation, 9], "crowding": [f, ranks], "survivors": [f, violation, 9],
+        "thin": [f, violation > 0, 5], "keepers": [f, violation, 4], "tournament": [uniform(8, 2), [ranks, f[..., 0]]],
+        "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
+    }[name]  # fmt: skip
+
+
+def equal(found, expected):
+    if isinstance(expected, torch.Tensor):
+        return found.dtype == expected.dtype and torch.equal(found, expected)
+    return len(found) == len(expected) and all(map(equal, found, expected))
+
+
+@pytest.mark.parametrize("name", dispatch.KERNELS)
+def test_every_kernel_is_a_sound_operator(name):
+    torch.library.opcheck(getattr(torch.ops.moopt, name), tuple(arguments(name, 3)))
+
+
+@pytest.mark.parametrize("name", dispatch.KERNELS)
+def test_vmap_gives_what_a_loop_gives(name):
+    operator = getattr(torch.ops.moopt, name)
+    given = arguments(name, 5, (4, 2) if name != "children" else (4, 1))
+    dims = tuple(
+        0 if isinstance(value, torch.Tensor) and value.shape[0] == 4 else [0] * len(value)
+        if isinstance(value, list) and isinstance(value[0], torch.Tensor) else None
+        for value in given
+    )  # fmt: skip
+
+    def one(i):
+        return [
+            value if dim is None else value[i] if dim == 0 else [item[i] for item in value]
+            for value, dim in zip(given, dims, strict=True)
+        ]
+
+    # what is no tensor is bound outside, because vmap takes tensors only
+    tensors = [i for i, dim in enumerate(dims) if dim is not None]
+
+    def bound(*values):
+        full = list(given)
+        for i, value in zip(tensors, values, strict=True):
+            full[i] = value
+        return operator(*full)
+
+    found = torch.vmap(bound, in_dims=tuple(dims[i] for i in tensors))(*(given[i] for i in tensors))
+    for i in range(4):
+        expected = operator(*one(i))
+        assert equal([v[i] for v in found] if not isinstance(found, torch.Tensor) else found[i],
+                     list(expected) if not isinstance(expected, torch.Tensor) else expected)  # fmt: skip
+
+
+def test_an_axis_that_is_not_the_first_and_arguments_without_it():
+    f, violation, _ = arguments("rank", 8, (4,))
+    found = torch.vmap(dispatch.rank, in_dims=(1, None, None))(f.movedim(0, 1), violation[2], 9)
+    assert torch.equal(found, torch.stack([dispatch.rank(f[i], violation[2], 9) for i in range(4)]))
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_selection_without_graph_breaks(backend):
+    """On a population of NSGA-II, what torch.compile records equals what runs without it."""
+    import moopt
+    from moopt.algorithm import generation
+    from moopt.random import Rng
+
+    problem, algorithm = moopt.problem("dtlz2", n_var=6), moopt.algorithm("nsga2", pop_size=12)
+    rng = Rng([3, 4])
+    state = generation(algorithm, problem, algorithm.init(problem, rng), rng.fold(1)).state
+
+    def select(f, violation):
+        from moopt.selection import crowding_distance, nondominated_rank, survivors, thin
+
+        return (nondominated_rank(f, violation, 9), crowding_distance(f), *survivors(f, violation, 7),
+                thin(f, violation <= 0, 4))  # fmt: skip
+
+    given = state.population.f, state.population.violation
+    assert equal(torch.compile(select, backend=backend, fullgraph=True)(*given), select(*given))
