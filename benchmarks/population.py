@@ -1,94 +1,203 @@
-"""NSGA-II by generation: moopt beside pymoo in one run, on the same problems and population sizes.
+"""Generations of evolutionary algorithms: moopt beside pymoo, pygmo and EvoX on the same work, in one run.
 
-`python benchmarks/population.py` checks first that both reach the same hypervolume after the same number of
-evaluations, then prints medians and ratios of alternating repetitions and writes `benchmarks/results/population.md`.
-moopt runs through `minimize` with archive and history on, pymoo without history, both in float64 on one thread.
-`--smoke` does one tiny repetition and writes nothing.
+`python benchmarks/population.py` first checks that moopt reaches what the others reach in the same number of
+evaluations, then writes `results/population.md` and `results/population.png`: milliseconds a generation of the public
+`minimize` with archive and history on, the peers without them, every measurement in a process of its own, alternating,
+medians. A ratio compares the same precision and number of threads: float64 with pymoo and pygmo, float32 with EvoX,
+one thread. `--smoke` does the smallest row once and writes nothing. Needs `pip install -e '.[benchmark]'`.
 """
 
 from __future__ import annotations
 
-import platform
+import json
+import math
 import statistics
+import subprocess
 import sys
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import torch
+import report
 
-import moopt
-from moopt.indicators import hypervolume
+TIMEOUT = 240.0  # seconds for one measurement
+WORSE = 0.03  # share of a peer's hypervolume that moopt may lack for noise
 
-SMOKE = "--smoke" in sys.argv
-# problem, population, generations, repetitions, generations of pymoo
+
+class Case(NamedTuple):
+    """`generations` of moopt and of each peer; a peer that is not named is not asked."""
+
+    algorithm: str
+    problem: str
+    n: int
+    runs: int
+    repeats: int
+    generations: int
+    peers: dict[str, int]
+    reference: float = 1.1
+
+
 CASES = [
-    ("zdt1", {}, 100, 250, 5, 250),
-    ("dtlz2", {"n_obj": 3, "n_var": 12}, 1000, 60, 3, 20),
-    ("dtlz2", {"n_obj": 3, "n_var": 12}, 10_000, 20, 2, 2),
+    Case("nsga2", "zdt1", 100, 1, 5, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
+    Case("nsga2", "zdt1", 100, 31, 5, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
+    Case("nsga2", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "pygmo": 100, "evox": 20, "evox compiled": 100}),
+    Case("nsga2", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "pygmo": 3, "evox": 2, "evox compiled": 4}, 2.5),
+    Case("nsga2", "dtlz2", 100_000, 1, 3, 10, {}, 2.5),
+    Case("nsga2", "dtlz2", 1_000_000, 1, 1, 5, {}, 2.5),
+    Case("moead", "dtlz2", 1000, 1, 3, 100, {"pymoo": 20, "pygmo": 100, "evox compiled": 20}),
+    Case("nsga3", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "evox": 20, "evox compiled": 100}),
+    Case("nsga3", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3}, 2.5),
+    Case("rvea", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "evox": 100, "evox compiled": 100}),
+    Case("rvea", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "evox": 3}, 2.5),
+    Case("hype", "dtlz2", 1000, 1, 3, 30, {"evox": 5, "evox compiled": 30}),
+    Case("hype", "dtlz2", 10_000, 1, 3, 10, {}, 2.5),
 ]
-if SMOKE:
-    CASES = [("zdt1", {}, 100, 4, 1, 4)]
+if report.SMOKE:
+    CASES = [Case("nsga2", "zdt1", 100, 2, 1, 200, {"pymoo": 200})]
 
 
-def moopt_run(
-    name: str, options: dict[str, int], n: int, generations: int, runs: int = 1
-) -> tuple[float, torch.Tensor]:
-    """Seconds, and the last objectives of the first run."""
-    problem, algorithm = moopt.problem(name, **options), moopt.algorithm("nsga2", pop_size=n)
+def measure(case: Case, tool: str, generations: int, dtype: str = "float64", threads: int = 1) -> dict[str, Any] | None:
+    """What a tool needs, or `None` where it took too long or gave up."""
+    work = {
+        "tool": tool.split()[0], "compiled": tool.endswith("compiled"), "algorithm": case.algorithm, "n": case.n,
+        "problem": case.problem, "generations": generations, "dtype": dtype, "threads": threads,
+        "reference": case.reference, "runs": case.runs if tool == "moopt" else 1,
+    }  # fmt: skip
+    script = Path(__file__).with_name("tools.py")
+    try:
+        done = subprocess.run(
+            [sys.executable, script, json.dumps(work)], capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        sys.stderr.write(f"{tool}, {case.algorithm}, {case.n}: {done.stderr.strip().splitlines()[-1]}\n")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def median(answers: list[dict[str, Any]], key: str = "ms") -> float:
+    return statistics.median(answer[key] for answer in answers) if answers else math.nan
+
+
+def measured(case: Case) -> dict[str, list[dict[str, Any]]]:
+    """Answers of every tool, alternating; a tool that failed once is not asked again."""
+    asked = {
+        "moopt": ("moopt", case.generations, "float64", 1), "moopt float32": ("moopt", case.generations, "float32", 1),
+        "moopt, 2 threads": ("moopt", case.generations, "float64", 2),
+        **{peer: (peer, generations) for peer, generations in case.peers.items()},
+    }  # fmt: skip
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
+    for repeat in range(case.repeats):
+        for name, how in asked.items():
+            slow = name in case.peers and median(found[name]) * how[1] > 20_000
+            if len(found[name]) == repeat and not slow and (answer := measure(case, *how)):
+                found[name].append(answer)
+    return found
+
+
+def check(case: Case, found: dict[str, list[dict[str, Any]]]) -> None:
+    """Raises SystemExit where moopt's last population is worse than a peer's after as many evaluations."""
+    for peer, generations in case.peers.items():
+        if not found[peer]:
+            continue
+        same = found["moopt"] if generations == case.generations else [measure(case, "moopt", generations) or {}]
+        ours, theirs = median(same, "hypervolume"), median(found[peer], "hypervolume")
+        if ours < (1 - WORSE) * theirs:
+            raise SystemExit(f"{case.algorithm}, {case.n}: hypervolume {ours:.4f} below the {theirs:.4f} of {peer}")
+
+
+def ratios(found: dict[str, list[dict[str, Any]]]) -> str:
+    """How many times longer each peer takes."""
+    parts = []
+    for peer, answers in found.items():
+        if peer.startswith("moopt") or not answers:
+            continue
+        ours = found["moopt float32" if peer.startswith("evox") else "moopt"]
+        parts.append(f"{peer} {median(answers) / median(ours):.3g}")
+    return ", ".join(parts)
+
+
+def shares(n: int, generations: int) -> list[str]:
+    """Which part of a generation goes where, in percent of the wall time."""
+    import torch
+
+    import moopt
+    from moopt.algorithms.nsga2 import NSGA2
+    from moopt.group import Group
+    from moopt.monitors.history import History
+    from moopt.problems.dtlz import DTLZ2
+
+    torch.set_num_threads(1)
+    seconds: dict[str, float] = {}
+
+    def clocked(owner: type, method: str) -> None:
+        original = getattr(owner, method)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            answer = original(*arguments, **options)
+            seconds[method] = seconds.get(method, 0.0) + time.perf_counter() - began
+            return answer
+
+        setattr(owner, method, call)
+
+    problem = DTLZ2(n_obj=3, n_var=12)
+    moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(3), progress=False)
+    for owner, method in ((NSGA2, "ask"), (DTLZ2, "evaluate"), (NSGA2, "tell"), (Group, "learn"), (History, "on_step")):
+        clocked(owner, method)
     began = time.perf_counter()
-    result = moopt.minimize(problem, algorithm, moopt.Generations(generations), runs=runs, seed=1, progress=False)
-    return time.perf_counter() - began, result.runs[0].population.f
+    moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(generations), seed=1, progress=False)
+    total = time.perf_counter() - began
+    parts = [seconds[method] for method in ("ask", "evaluate", "tell", "learn", "on_step")]
+    parts.append(total - sum(parts))
+    return [f"{n:,}", f"{1e3 * total / generations:.3g}", *(f"{100 * part / total:.0f}" for part in parts)]
 
 
-def pymoo_run(name: str, options: dict[str, int], n: int, generations: int) -> tuple[float, torch.Tensor]:
-    """The same work by pymoo, with the same operators."""
-    from pymoo.algorithms.moo.nsga2 import NSGA2
-    from pymoo.operators.crossover.sbx import SBX
-    from pymoo.operators.mutation.pm import PM
-    from pymoo.optimize import minimize
-    from pymoo.problems import get_problem
+def picture(points: dict[str, list[tuple[int, float]]]) -> None:
+    """Milliseconds a generation over the population, doubly logarithmic."""
+    import matplotlib
 
-    problem = get_problem(name, **options)
-    algorithm = NSGA2(pop_size=n, crossover=SBX(eta=20, prob=0.9), mutation=PM(eta=20))
-    began = time.perf_counter()
-    result = minimize(problem, algorithm, ("n_gen", generations), seed=1)
-    return time.perf_counter() - began, torch.tensor(result.pop.get("F"))
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
+    for name, line in points.items():
+        axes.loglog(*zip(*line, strict=True), marker="o", label=name, linewidth=2.5 if name == "moopt" else 1.2)
+    axes.set(xlabel="population", ylabel="milliseconds a generation", title="NSGA-II, one thread")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(report.RESULTS / "population.png", dpi=150)
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    moopt_run("zdt1", {}, 100, 3)  # compiles
-    moopt_run("dtlz2", {"n_obj": 3, "n_var": 12}, 100, 3)
-    lines = ["| problem | population | moopt, ms a generation | pymoo, ms a generation | pymoo / moopt |"]
-    lines.append("|---|---|---|---|---|")
-    for name, options, n, generations, repeats, fewer in CASES:
-        reference = [1.1] * options.get("n_obj", 2)
-        if n <= 1000:
-            ours, theirs = moopt_run(name, options, n, fewer)[1], pymoo_run(name, options, n, fewer)[1]
-            a, b = (float(hypervolume(f, reference)) for f in (ours, theirs))
-            if abs(a - b) > 0.02 * max(a, b) and not SMOKE:
-                raise SystemExit(f"{name}, {n}: hypervolumes differ beyond noise, {a:.4f} and {b:.4f}")
-        pairs = [
-            (moopt_run(name, options, n, generations)[0] / generations, pymoo_run(name, options, n, fewer)[0] / fewer)
-            for _ in range(repeats)
-        ]
-        ours, theirs = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
-        ratio = statistics.median(b / a for a, b in pairs)
-        lines.append(f"| {name} | {n:,} | {ours:.2f} | {theirs:.1f} | {ratio:.1f} |")
-        if n == 100:
-            batch = statistics.median(
-                moopt_run(name, options, n, generations, runs=31)[0] / generations / 31 for _ in range(repeats)
-            )
-            ratio = theirs / 1e3 / batch
-            lines.append(f"| {name}, one of 31 in a batch | {n:,} | {1e3 * batch:.3f} | {theirs:.1f} | {ratio:.1f} |")
-    print("\n".join(lines))
-    if not SMOKE:
-        head = f"{date.today()}, Python {platform.python_version()}, torch {torch.__version__}, "
-        head += f"pymoo {version('pymoo')}, {platform.machine()}, one thread, medians of alternating repetitions\n\n"
-        path = Path(__file__).parent / "results" / "population.md"
-        path.write_text("# NSGA-II by generation\n\n" + head + "\n".join(lines) + "\n", encoding="utf-8")
+    rows, lines = [], {}
+    for case in CASES:
+        found = measured(case)
+        check(case, found)
+        names = ["moopt", "moopt float32", "moopt, 2 threads", "pymoo", "pygmo", "evox", "evox compiled"]
+        cells = [f"{median(found[name]):.3g}" if found.get(name) else "" for name in names]
+        for name in set(case.peers) - {name for name, answers in found.items() if answers}:
+            cells[names.index(name)] = f"over {TIMEOUT / case.peers[name] * 1e3:,.0f} or failed"
+        what = f"{case.algorithm}, {case.problem}" + (f", one of {case.runs}" if case.runs > 1 else "")
+        rows.append([what, f"{case.n:,}", *cells, ratios(found), f"{median(found['moopt'], 'peak_gb'):.2f}"])
+        sys.stderr.write(" | ".join(rows[-1]) + "\n")
+        if case.algorithm == "nsga2" and case.runs == 1:
+            for name in ("moopt", "pymoo", "pygmo", "evox", "evox compiled"):
+                if found.get(name):
+                    lines.setdefault(name, []).append((case.n, median(found[name])))
+    columns = ["work", "population", "moopt", "moopt float32", "moopt, 2 threads", "pymoo", "pygmo", "EvoX",
+               "EvoX compiled", "peer / moopt", "moopt's peak memory, GB"]  # fmt: skip
+    sizes = [(100, 20)] if report.SMOKE else [(100, 250), (10_000, 20), (1_000_000, 4)]
+    parts = ["population", "ms", "variation", "evaluation", "selection", "archive", "history", "rest"]
+    body = "Milliseconds a generation (of one run where several go in a batch), medians.\n\n"
+    body += report.table(columns, rows)
+    body += "\n\n## Where a generation of NSGA-II goes\n\nDTLZ2 with three objectives, one thread, percent.\n\n"
+    body += report.table(parts, [shares(n, generations) for n, generations in sizes])
+    if not report.SMOKE:
+        picture(lines)
+        body += "\n\n![Milliseconds a generation over the population](population.png)"
+    report.write("population", "Generations of evolutionary algorithms", body, "numba", "pymoo", "pygmo", "evox")
 
 
 if __name__ == "__main__":
