@@ -69,7 +69,7 @@ class Group:
     def spend(self, spent: Spent) -> None:
         """Adds one step and what it spent."""
         for unit, amount in spent.items():
-            self.spent[unit] = self.spent.get(unit, torch.zeros_like(amount)) + amount
+            self.spent[unit] = self.spent[unit] + amount if unit in self.spent else amount
         self.spent["generations"] = self.spent["generations"] + 1
 
     def learn(self, evaluated: Population) -> None:

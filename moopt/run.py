@@ -274,9 +274,10 @@ class Run:
         for index in [i for i, active in enumerate(self.active) if active]:
             group = self.groups[index]
             over = group.ended(self.budget, self.scorer, self.seconds)
-            if over.all() or (over.any() and self.ledger is not None):
-                self.active[index] = not over.all()
-            elif over.any():
+            ended = over.tolist()
+            if all(ended) or (any(ended) and self.ledger is not None):
+                self.active[index] = not all(ended)
+            elif any(ended):
                 self.groups[index], self.active[index] = group.take(over.nonzero()[:, 0]), False
                 self.groups.append(group.take((~over).nonzero()[:, 0]))
                 self.active.append(True)
