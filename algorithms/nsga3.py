@@ -34,7 +34,7 @@ from torch import Tensor
 from moopt import _checks
 from moopt.algorithm import AskTell
 from moopt.operators import Variation
-from moopt.operators.directions import directions
+from moopt.operators.directions import directions_on
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
@@ -98,7 +98,7 @@ class NSGA3(AskTell):
         nadir, worst = (f.masked_fill(~some, -torch.inf).amax(-2) for some in (front, feasible))
         width = intercepts(extremes, origin, nadir, worst)
         normalised = torch.where(feasible, (f - origin[:, None]) / width[:, None], 0.0)
-        zones = directions(self.n_directions or self.pop_size, problem.n_obj).to(f)
+        zones = directions_on(self.n_directions or self.pop_size, problem.n_obj, f.dtype, f.device)
         niche, _, distance = associate(normalised, zones)
         survivors = niching(n, rank, niche, distance, len(zones), rng.uniform(len(merged), 2))
         return State(merged.select(survivors), ideal, extremes)

@@ -32,7 +32,7 @@ from torch import Tensor
 from moopt import _checks
 from moopt.algorithm import AskTell
 from moopt.operators import Variation
-from moopt.operators.directions import directions
+from moopt.operators.directions import directions, directions_on
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
@@ -119,7 +119,7 @@ class RVEA(AskTell):
         among = torch.arange(len(population), device=elite.device) < elite[:, None]
         low, high = bounds(population.f, population.violation, among & ~population.failed)
         width = torch.where(high > low, high - low, 1.0)
-        stretched = directions(self.pop_size, problem.n_obj).to(width) * width[:, None]
+        stretched = directions_on(self.pop_size, problem.n_obj, width.dtype, width.device) * width[:, None]
         return stretched / length(stretched)[..., None]
 
     def population(self, problem: Problem, state: State) -> Population:

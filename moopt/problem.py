@@ -170,7 +170,7 @@ class Problem(ABC):
                     f"{self.name}._evaluate: expected {what} of shape {[*x.shape[:-1], width]}, got {got}"
                 )
         if -1 in self.signs:
-            f = f * f.new_tensor(self.signs)
+            f = torch.stack([sign * column for sign, column in zip(self.signs, f.unbind(-1), strict=True)], -1)
         unusable = ~torch.isfinite(f).all(-1)
         if self.n_con:
             unusable |= torch.isnan(g).any(-1)

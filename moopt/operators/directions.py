@@ -61,6 +61,15 @@ def directions(n: int, n_obj: int) -> Tensor:
 
 
 @functools.lru_cache(maxsize=16)
+def directions_on(n: int, n_obj: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`directions`, moved once and kept: the same tensor for every call, not to be written to.
+
+    A copy to a GPU in every generation would make it wait.
+    """
+    return _directions(n, n_obj).to(device, dtype, copy=True)
+
+
+@functools.lru_cache(maxsize=16)
 def _directions(n: int, n_obj: int) -> Tensor:
     if n == 1 or n_obj == 1:
         return torch.full((n, n_obj), 1 / n_obj, dtype=torch.float64)

@@ -1,0 +1,137 @@
+"""Generations and kernels on a CUDA device, beside CUDA-MOEA and EvoX where they are installed, in one run.
+
+`python benchmarks/gpu.py` writes `results/gpu.md`: milliseconds a generation of NSGA-III and RVEA on DTLZ1 with three
+objectives and 500 variables, alone and replayed as a CUDA graph; whether a generation ever waits for the host; and each
+kernel's time beside its two floors, bytes moved over bandwidth and operations over rate. Without a device it says so
+and measures nothing; `--smoke` runs the moopt parts once on whatever device there is and writes nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import report
+import torch
+
+import moopt
+from moopt.algorithm import AskTell, generation
+from moopt.kernels import dispatch
+from moopt.random import Rng
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+POPULATIONS = [16] if report.SMOKE else [1024, 4096, 8192, 16_384, 32_768, 1_000_000]
+PEERS_UP_TO = 32_768  # EvoX runs out of memory beyond; CUDA-MOEA publishes no more
+DIMENSION = 8 if report.SMOKE else 500
+BANDWIDTH, RATE = 4.8e12, 33e12  # one H200: bytes a second; comparisons in float32 a second, half of its 67 TFLOP/s
+WARM, REPEATS = (1, 1) if report.SMOKE else (10, 30)
+
+
+def milliseconds(step: Callable[[], Any]) -> float:
+    """Median of the device's time for a step."""
+    for _ in range(WARM):
+        step()
+    times = []
+    for _ in range(REPEATS):
+        if DEVICE == "cpu":
+            began = time.perf_counter()
+            step()
+            times.append(1e3 * (time.perf_counter() - began))
+            continue
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        step()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end))
+    return statistics.median(times)
+
+
+def moopt_generation(name: str, n: int) -> tuple[float, float | None, str]:
+    """Milliseconds a generation, the same replayed as a CUDA graph, and whether the host was waited for."""
+    problem = moopt.problem("dtlz1", n_obj=3, n_var=DIMENSION)
+    algorithm: Any = moopt.algorithm(name, pop_size=n)
+    rng = Rng(1, device=DEVICE, dtype=torch.float32)
+    held = {"state": algorithm.init(problem, rng), "step": 0}
+
+    def step() -> None:
+        held["step"] += 1
+        held["state"] = generation(algorithm, problem, held["state"], rng.fold(held["step"])).state
+
+    alone = milliseconds(step)
+    if DEVICE == "cpu":
+        return alone, None, ""
+    waits = "no"
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step()
+    except RuntimeError as error:
+        waits = str(error).splitlines()[0]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    if waits != "no":
+        return alone, None, waits
+    return alone, replayed(algorithm, problem, held["state"], rng), waits
+
+
+def replayed(algorithm: AskTell, problem: moopt.Problem, state: Any, rng: Rng) -> float:
+    """Milliseconds of one generation as a CUDA graph: what launching kernel by kernel costs is what it saves."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        generation(algorithm, problem, state, rng.fold(0))
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        generation(algorithm, problem, state, rng.fold(0))
+    return milliseconds(graph.replay)
+
+
+def cuda_moea_generation(name: str, n: int) -> float | None:
+    """Milliseconds a generation of CUDA-MOEA, or `None` where it is not installed."""
+    try:
+        import cuda_moea  # type: ignore[import-not-found]
+    except ImportError:
+        return None
+    algorithm = {"nsga3": cuda_moea.NSGA3, "rvea": cuda_moea.RVEA}[name](
+        population_size=n, max_generations=WARM + REPEATS + 5, problem=cuda_moea.DTLZ1(dimension=DIMENSION, objectives=3),
+        device="cuda:0", seed=1,
+    )  # fmt: skip
+    algorithm.initialize()
+    return milliseconds(algorithm.step)
+
+
+def evox_generation(name: str, n: int) -> float | None:
+    """Milliseconds a generation of EvoX, compiled, or `None` where it is not installed or runs out of memory."""
+    try:
+        import evox.algorithms
+        from evox.problems.numerical import DTLZ1
+        from evox.workflows import StdWorkflow
+    except ImportError:
+        return None
+    low, high = torch.zeros(DIMENSION, device=DEVICE), torch.ones(DIMENSION, device=DEVICE)
+    try:
+        algorithm = getattr(evox.algorithms, {"nsga3": "NSGA3", "rvea": "RVEA"}[name])(n, 3, low, high, device=DEVICE)
+        workflow = StdWorkflow(algorithm, DTLZ1(d=DIMENSION, m=3), device=DEVICE)
+        workflow.init_step()
+        return milliseconds(torch.compile(workflow.step))
+    except torch.OutOfMemoryError:
+        return None
+
+
+def generations() -> str:
+    rows = []
+    for name in ("nsga3", "rvea"):
+        for n in POPULATIONS:
+            alone, graph, waits = moopt_generation(name, n)
+            peers = [None, None]
+            if DEVICE == "cuda" and n <= PEERS_UP_TO:
+                peers = [cuda_moea_generation(name, n), evox_generation(name, n)]
+            figures = ["" if figure is None else f"{figure:.3g}" for figure in (alone, graph, *peers)]
+            rows.append([name, f"{n:,}", *figures, waits])
+            sys.stderr.write(" | ".join(rows[-1]) + "\n")
+    columns = ["algorithm", "population", "moopt", "moopt, CUDA graph", "CUDA-MOEA", "EvoX compiled", "waits for the host"]
+    return report.table(columns, rows)
