@@ -97,8 +97,8 @@ def cuda_moea_generation(name: str, n: int) -> float | None:
     except ImportError:
         return None
     algorithm = {"nsga3": cuda_moea.NSGA3, "rvea": cuda_moea.RVEA}[name](
-        population_size=n, max_generations=WARM + REPEATS + 5, problem=cuda_moea.DTLZ1(dimension=DIMENSION, objectives=3),
-        device="cuda:0", seed=1,
+        population_size=n, max_generations=WARM + REPEATS + 5, device="cuda:0", seed=1,
+        problem=cuda_moea.DTLZ1(dimension=DIMENSION, objectives=3),
     )  # fmt: skip
     algorithm.initialize()
     return milliseconds(algorithm.step)
@@ -133,5 +133,69 @@ def generations() -> str:
             figures = ["" if figure is None else f"{figure:.3g}" for figure in (alone, graph, *peers)]
             rows.append([name, f"{n:,}", *figures, waits])
             sys.stderr.write(" | ".join(rows[-1]) + "\n")
-    columns = ["algorithm", "population", "moopt", "moopt, CUDA graph", "CUDA-MOEA", "EvoX compiled", "waits for the host"]
+    columns = ["algorithm", "population", "moopt", "moopt, CUDA graph", "CUDA-MOEA", "EvoX compiled", "waits for host"]
     return report.table(columns, rows)
+
+
+def kernels() -> str:
+    """Each kernel's time, and what memory and arithmetic alone would take."""
+    from moopt.kernels import (
+        association_cuda,
+        dominance_cuda,
+        hypervolume_cuda,
+        nearest_cuda,
+        offers_cuda,
+        variation_cuda,
+    )
+    from moopt.kernels.variation import Settings
+
+    scale = 256 if report.SMOKE else 1
+    generator = torch.Generator(DEVICE).manual_seed(1)
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(1, *shape, generator=generator, device=DEVICE)
+
+    def below(high: int, *shape: int) -> torch.Tensor:
+        return torch.randint(0, high, (1, *shape), generator=generator, device=DEVICE)
+
+    n, small, d = 65_536 // scale, 10_000 // scale, DIMENSION
+    f, x, unit = uniform(n, 3), uniform(n // 2, d), torch.nn.functional.normalize(uniform(n // 2, 3), dim=-1)
+    low, high = torch.zeros(d, device=DEVICE), torch.ones(d, device=DEVICE)
+    keys, parents = torch.ones(1, dtype=torch.int64, device=DEVICE), below(n // 2, n // 2)
+    target, zero = below(n // 2, 20 * n // 2), torch.zeros(1, 20 * n // 2, device=DEVICE)
+    how = Settings(0.9, 20.0, 1 / d, 20.0)
+    work = [
+        ("rank", f"{n:,} points, m = 3", lambda: dispatch.rank(f, None, n // 2), dominance_cuda.floor(n, 3, 1, 4)),
+        ("children", f"{n // 2:,} of {d} variables",
+         lambda: dispatch.children(x, parents, low, high, keys, (1, 2, 3), how),
+         variation_cuda.floor(n // 4, d, 1, 4)),
+        ("nearest_direction", f"{n:,} points, {n // 2:,} directions, m = 3",
+         lambda: dispatch.nearest_direction(f, unit), association_cuda.floor(n, n // 2, 3, 1, 4)),
+        ("best_offer", f"{20 * n // 2:,} offers to {n // 2:,}",
+         lambda: dispatch.best_offer(target, zero, uniform(20 * n // 2), n // 2),
+         offers_cuda.floor(20 * n // 2, n // 2, 1, 4)),
+        ("contributions", f"{small:,} points, m = 3",
+         lambda: dispatch.contributions(f[:, :small], torch.ones(1, 3, device=DEVICE)),
+         hypervolume_cuda.floor(small, 3, 1)),
+        ("nearest_distances", f"{small:,} points, m = 3, one neighbour",
+         lambda: dispatch.nearest_distances(f[:, :small], 1), nearest_cuda.floor(small, 3, 1, 1, 4)),
+    ]  # fmt: skip
+    rows = []
+    for name, what, call, (moved, operations) in work:
+        took, memory, arithmetic = milliseconds(call), 1e3 * moved / BANDWIDTH, 1e3 * operations / RATE
+        distance = took / max(memory, arithmetic)
+        rows.append([name, what, f"{took:.3g}", f"{memory:.2g}", f"{arithmetic:.2g}", f"{distance:.3g}"])
+    return report.table(["kernel", "work", "ms", "memory floor, ms", "arithmetic floor, ms", "times the floor"], rows)
+
+
+def main() -> None:
+    if DEVICE == "cpu" and not report.SMOKE:
+        sys.stdout.write("no CUDA device here: nothing was measured\n")
+        return
+    body = "Milliseconds a generation, DTLZ1, three objectives, 500 variables, float32.\n\n" + generations()
+    body += "\n\n## Kernels beside their floors\n\n" + kernels()
+    report.write("gpu", "On a CUDA device", body, "triton", "evox", "cuda-moea")
+
+
+if __name__ == "__main__":
+    main()
