@@ -9,7 +9,7 @@ T, B(i)                      neighbours, near [N, T]
 x^i, FV^i                    row i of State.population
 z                            State.ideal, of the feasible points
 k, l from B(i) (step 2.1)    first, second, never the same
-g(y' | lambda^j, z) <= ...   best_offer(...), then offered against own
+g(y' | lambda^j, z) <= ...   replacement(...)
 EP                           the archive that the loop keeps
 
 Differences from the paper: a generation is synchronous. All subproblems mate at once, and each then takes the best of
@@ -37,8 +37,9 @@ from moopt.operators.directions import directions
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
-from moopt.selection import neighbourhood, pbi, tchebycheff, weighted_sum
+from moopt.selection.neighbourhood import neighbours, replacement
 from moopt.selection.niching import associate, running_ideal
+from moopt.selection.scalarising import FUNCTIONS
 
 LEAST = 1e-6  # weight, as is usual; the paper has none
 
@@ -73,9 +74,8 @@ class MOEAD(AskTell):
         _checks.whole("pop_size", self.pop_size, low=2)
         _checks.whole("neighbours", self.neighbours, low=2)
         _checks.number("theta", self.theta, low=0.0)
-        if self.scalarising not in ("tchebycheff", "weighted_sum", "pbi"):
-            wanted = "'tchebycheff', 'weighted_sum' or 'pbi'"
-            raise ValueError(f"scalarising: expected {wanted}, got {self.scalarising!r}")
+        if self.scalarising not in FUNCTIONS:
+            raise ValueError(f"scalarising: expected one of {', '.join(FUNCTIONS)}, got {self.scalarising!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
         empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
@@ -87,56 +87,40 @@ class MOEAD(AskTell):
         if len(state.population) < self.pop_size:
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
         _, near = self._subproblems(problem, state.ideal)
-        size = near.shape[-1]
-        first = rng.fold(0).integers(size, self.pop_size)
-        second = (first + 1 + rng.fold(1).integers(size - 1, self.pop_size)) % size
-        own = torch.arange(self.pop_size, device=near.device).expand_as(first).clone()
-        a, b = (torch.take_along_dim(state.population.x, near[own, of][..., None], -2) for of in (first, second))
-        return self.variation(problem.space, a, b, rng.fold(2))[:, : self.pop_size], own, state
+        n, size = near.shape
+        first = rng.fold(0).integers(size, n)
+        second = (first + 1 + rng.fold(1).integers(size - 1, n)) % size
+        own = torch.arange(n, device=near.device).expand_as(first)
+        parents = torch.cat((near[own, first], near[own, second]), -1)
+        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(2))[:, :n], own.clone(), state
 
     def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        told = Population.of(problem, x, evaluation)
-        ideal = running_ideal(state.ideal, told.f, told.feasible)
-        population, n = state.population, self.pop_size
+        told, population, n = Population.of(problem, x, evaluation), state.population, self.pop_size
+        violation = told.violation
+        ideal = running_ideal(state.ideal, told.f, violation <= 0)
         if len(population) < n:  # the first n points take the subproblems, then all compete
             told = population.join(told)
             if len(told) < n:
                 return State(told, ideal)
-            population = told.select(torch.arange(n, device=x.device).expand(len(x), n))
+            population, violation = told.select(torch.arange(n, device=x.device).expand(len(x), n)), told.violation
         weights, near = self._subproblems(problem, ideal)
-        origin = torch.where(torch.isfinite(ideal), ideal, 0.0)
+        origin = torch.where(torch.isfinite(ideal), ideal, 0.0)[:, None]
         scale = self._scale(population, origin)
-        born = associate(((told.f - origin[:, None]) / scale).nan_to_num(0.0), weights).niche if tag is None else tag
-        target = near[born]  # [r, k, T]
-        value = self._value((told.f - origin[:, None]) / scale, weights[target])
-        violation = told.violation[..., None].expand_as(value)
-        offers = (target.flatten(1), violation.flatten(1), value.flatten(1))
-        offer, least_violation, least = neighbourhood.best_offer(*offers, n)
-        own = self._value((population.f - origin[:, None]) / scale, weights[:, None])[..., 0].nan_to_num(torch.inf)
-        held = population.violation
-        takes = (least_violation < held) | ((least_violation == held) & (least <= own))
-        kept = torch.arange(n, device=x.device) + len(told)
-        chosen = torch.where(takes & (offer < value[0].numel()), offer // near.shape[-1], kept)
-        return State(told.join(population).select(chosen), ideal)
+        f, held = ((points.f - origin) / scale for points in (told, population))
+        home = associate(f.nan_to_num(0.0), weights).niche if tag is None else tag
+        target = near.index_select(0, home.flatten()).view(*home.shape, -1)  # [r, k, T]
+        chosen = replacement(f, violation, target, held, population.violation, weights, self.scalarising, self.theta)
+        return State(told.select(chosen, population), ideal)
 
     def _subproblems(self, problem: Problem, like: Tensor) -> tuple[Tensor, Tensor]:
         return subproblems(self.pop_size, problem.n_obj, min(self.neighbours, self.pop_size), like.dtype, like.device)
 
     def _scale(self, population: Population, origin: Tensor) -> Tensor:
-        """What objectives are divided by: [r, 1, m]."""
+        """What objectives are divided by: [r, 1, m], like `origin`."""
         if not self.normalise:
-            return torch.ones_like(origin)[:, None]
-        width = population.f.masked_fill(~population.feasible[..., None], -torch.inf).amax(-2) - origin
-        return torch.where(torch.isfinite(width) & (width > 0), width, 1.0)[:, None]
-
-    def _value(self, f: Tensor, weights: Tensor) -> Tensor:
-        """Translated f[r, n, m], each under weight vectors of its own, [..., n, T, m]: [r, n, T]."""
-        f, origin = f[..., None, :], f.new_zeros(f.shape[-1])
-        if self.scalarising == "weighted_sum":
-            return weighted_sum(f, weights)[..., 0, :]
-        if self.scalarising == "tchebycheff":
-            return tchebycheff(f, weights, origin)[..., 0, :]
-        return pbi(f, weights, origin, self.theta)[..., 0, :]
+            return torch.ones_like(origin)
+        width = population.f.masked_fill(~population.feasible[..., None], -torch.inf).amax(-2, keepdim=True) - origin
+        return torch.where(torch.isfinite(width) & (width > 0), width, 1.0)
 
     def population(self, problem: Problem, state: State) -> Population:
         return state.population
@@ -146,5 +130,5 @@ class MOEAD(AskTell):
 def subproblems(n: int, n_obj: int, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """The weight vectors [n, m] and their neighbourhoods int64[n, size]."""
     weights = directions(n, n_obj)
-    near = neighbourhood.neighbours(weights, size)
+    near = neighbours(weights, size)
     return weights.clamp_min(LEAST).to(device, dtype), near.to(device)

@@ -64,10 +64,8 @@ class NSGA2(AskTell):
     ) -> tuple[Tensor, Any, State]:
         if not len(state.population):
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        pairs = (self.pop_size + 1) // 2
-        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.rank, -state.crowding)
-        children = self.variation.mate(problem.space, state.population.x, chosen, rng.fold(1))
-        return children[:, : self.pop_size], None, state
+        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.crowding)
+        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
 
     def tell(
         self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation

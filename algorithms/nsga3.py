@@ -7,10 +7,10 @@ Nondominated Sorting Approach, Part I: Solving Problems With Box Constraints"; H
 Paper                            here
 P_t, N                           State.population, pop_size
 Z^r, H                           directions(n_directions, m)
+S_t                              among, its feasible points
 z^min                            State.ideal, of the feasible points
 z^(i,max), extreme points        State.extremes, row i
-a_i, intercepts                  intercepts(...)
-f_i^n(x), normalised (eq. 5)     normalised
+f_i^n(x), normalised (alg. 2)    normalise(...)
 pi(s), d(s) (algorithm 3)        associate(...)
 niching (algorithm 4)            niching(...)
 constraint domination (Part II)  the violation given to nondominated_rank
@@ -39,7 +39,7 @@ from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.selection import nondominated_rank, tournament
-from moopt.selection.niching import associate, extreme_points, intercepts, niching, running_ideal
+from moopt.selection.niching import associate, niching, normalise
 
 
 @dataclass(frozen=True)
@@ -79,29 +79,20 @@ class NSGA3(AskTell):
     ) -> tuple[Tensor, Any, State]:
         if len(state.population) < self.pop_size:
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        pairs = (self.pop_size + 1) // 2
-        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.population.violation)
-        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
-        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
-        return children[:, : self.pop_size], None, state
+        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.population.violation)
+        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
 
     def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        merged = Population.of(problem, x, evaluation).join(state.population)
-        f, violation = merged.f, merged.violation
-        n = min(self.pop_size, len(merged))
+        born, old = Population.of(problem, x, evaluation), state.population
+        f, violation = torch.cat((born.f, old.f), -2), torch.cat((born.violation, old.violation), -1)
+        n = min(self.pop_size, f.shape[-2])
         rank = nondominated_rank(f, violation, n_keep=n)
-        feasible = (violation <= 0)[..., None]
-        ideal = running_ideal(state.ideal, f, feasible[..., 0])
-        origin = torch.where(torch.isfinite(ideal), ideal, 0.0)
-        front = feasible & (rank == 0)[..., None]
-        extremes = extreme_points(f, front[..., 0], origin, state.extremes)
-        nadir, worst = (f.masked_fill(~some, -torch.inf).amax(-2) for some in (front, feasible))
-        width = intercepts(extremes, origin, nadir, worst)
-        normalised = torch.where(feasible, (f - origin[:, None]) / width[:, None], 0.0)
+        among = (violation <= 0) & (rank <= rank.kthvalue(n, dim=-1, keepdim=True).values)
+        normalised, ideal, extremes = normalise(f, among, among & (rank == 0), state.ideal, state.extremes)
         zones = directions_on(self.n_directions or self.pop_size, problem.n_obj, f.dtype, f.device)
         niche, _, distance = associate(normalised, zones)
-        survivors = niching(n, rank, niche, distance, len(zones), rng.uniform(len(merged), 2))
-        return State(merged.select(survivors), ideal, extremes)
+        survivors = niching(n, rank, niche, distance, len(zones), rng.uniform(f.shape[-2], 2))
+        return State(born.select(survivors, old), ideal, extremes)
 
     def population(self, problem: Problem, state: State) -> Population:
         return state.population

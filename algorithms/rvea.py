@@ -31,13 +31,14 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import AskTell
+from moopt.kernels.arithmetic import length
 from moopt.operators import Variation
 from moopt.operators.directions import directions, directions_on
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.selection import best
-from moopt.selection.niching import angle_penalised_distance, associate, length, position_within, spread_angles
+from moopt.selection.niching import angle_penalised_distance, associate, position_within, spread_angles
 
 
 @dataclass(frozen=True)
@@ -86,27 +87,24 @@ class RVEA(AskTell):
     ) -> tuple[Tensor, Any, State]:
         if len(state.population) < self.pop_size:
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        pairs = (self.pop_size + 1) // 2
-        chosen = rng.fold(0).permutation(2 * pairs) % state.elite.clamp_min(1)[:, None]
-        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
-        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
-        return children[:, : self.pop_size], None, state
+        parents = rng.fold(0).permutation(self.pop_size) % state.elite.clamp_min(1)[:, None]
+        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
 
     def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        merged = Population.of(problem, x, evaluation).join(state.population)
-        violation, n, k = merged.violation, min(self.pop_size, len(merged)), self.pop_size
-        age = state.age + (len(state.population) == self.pop_size)
-        origin, _ = bounds(merged.f, violation, ~merged.failed)
-        translated = torch.where(merged.failed[..., None], 0.0, (merged.f - origin[:, None]).clamp_min(0.0))
+        born, old = Population.of(problem, x, evaluation), state.population
+        f, violation = torch.cat((born.f, old.f), -2), torch.cat((born.violation, old.violation), -1)
+        failed, n = torch.cat((born.failed, old.failed), -1), min(self.pop_size, f.shape[-2])
+        age = state.age + (len(old) == self.pop_size)
+        origin = least(f, violation, ~failed)
+        translated = torch.where(failed[..., None], 0.0, (f - origin[:, None]).clamp_min(0.0))
         niche, along, _ = associate(translated, state.vectors)
         size = length(translated)
         angle = torch.acos(torch.where(size > 0, along / size, 1.0).clamp(-1.0, 1.0))
         penalty = problem.n_obj * min(1.0, age / self.generations) ** self.alpha
         distance = angle_penalised_distance(size, angle, state.spread.gather(-1, niche), penalty)
-        place = position_within(niche.masked_fill(merged.failed, k), violation, distance)
-        place = place.masked_fill(merged.failed, len(merged))
-        survivors = best(n, place, violation, distance)
-        population = merged.select(survivors)
+        place = position_within(niche.masked_fill(failed, self.pop_size), violation, distance)
+        place = place.masked_fill(failed, failed.shape[-1])
+        population = born.select(best(n, place, violation, distance), old)
         elite = (place == 0).sum(-1)
         vectors, spread = state.vectors, state.spread
         if age and age % math.ceil(self.adaptation * self.generations) == 0:
@@ -117,8 +115,9 @@ class RVEA(AskTell):
     def _adapted(self, problem: Problem, population: Population, elite: Tensor) -> Tensor:
         """The first vectors, stretched by the ranges of the objectives (equation 12)."""
         among = torch.arange(len(population), device=elite.device) < elite[:, None]
-        low, high = bounds(population.f, population.violation, among & ~population.failed)
-        width = torch.where(high > low, high - low, 1.0)
+        f, violation, usable = population.f, population.violation, among & ~population.failed
+        width = -least(-f, violation, usable) - least(f, violation, usable)
+        width = torch.where(width > 0, width, 1.0)
         stretched = directions_on(self.pop_size, problem.n_obj, width.dtype, width.device) * width[:, None]
         return stretched / length(stretched)[..., None]
 
@@ -126,11 +125,10 @@ class RVEA(AskTell):
         return state.population
 
 
-def bounds(f: Tensor, violation: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and greatest value of each objective among the feasible of the usable[r, n] points of f[r, n, m], among
-    all usable ones where none is feasible, 0 where none is usable: [r, m] each."""
+def least(f: Tensor, violation: Tensor, usable: Tensor) -> Tensor:
+    """Least value of each objective among the feasible of the usable[r, n] points of f[r, n, m], among all usable ones
+    where none is feasible, 0 where none is usable: [r, m]."""
     feasible = usable & (violation <= 0)
-    among = torch.where(feasible.any(-1, keepdim=True), feasible, usable)[..., None]
-    low = f.masked_fill(~among, torch.inf).amin(-2)
-    high = f.masked_fill(~among, -torch.inf).amax(-2)
-    return low.masked_fill(low == torch.inf, 0.0), high.masked_fill(high == -torch.inf, 0.0)
+    among = torch.where(feasible.any(-1, keepdim=True), feasible, usable)
+    low = f.masked_fill(~among[..., None], torch.inf).amin(-2)
+    return low.masked_fill(low == torch.inf, 0.0)

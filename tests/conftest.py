@@ -84,12 +84,9 @@ def fail_at():
 @pytest.fixture
 def without_compiled_kernels(monkeypatch):
     """As on a machine where no faster kernel can be imported."""
-    from moopt.kernels import dispatch
+    from moopt.kernels import dispatch, kernel
 
-    for name, kernel in dispatch.KERNELS.items():
-        monkeypatch.setitem(dispatch.KERNELS, name, kernel._replace(faster={"cpu": "absent"}))
-    for cached in (dispatch.kernel, dispatch._warn):
-        cached.cache_clear()
-    yield
-    for cached in (dispatch.kernel, dispatch._warn):
-        cached.cache_clear()
+    monkeypatch.setattr(kernel, "_warned", set())
+    for one in dispatch.KERNELS.values():
+        monkeypatch.setattr(one, "modules", {"cpu": "absent"})
+        monkeypatch.setattr(one, "_versions", {})

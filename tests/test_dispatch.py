@@ -19,6 +19,9 @@ def arguments(name, seed, batch=(3,)):
     f, violation = uniform(17, 3), (uniform(17) - 0.7).clamp_min(0.0)
     ranks = dispatch.rank(f, violation, 17)
     index = torch.randint(0, 27, (*batch, 6), generator=generator)
+    niche, target = torch.randint(0, 5, (2, *batch, 17), generator=generator)
+    target = torch.stack((target, (target + 1) % 5), -1)
+    unit = torch.nn.functional.normalize(uniform(9, 3), dim=-1)
     if name == "children":
         keys = torch.randint(0, 2**40, batch, generator=generator)
         parents = torch.randint(0, 17, (*batch, 8), generator=generator)
@@ -28,6 +31,11 @@ def arguments(name, seed, batch=(3,)):
         "rank": [f, violation, 9], "crowding": [f, ranks], "survivors": [f, violation, 9],
         "thin": [f, violation > 0, 5], "keepers": [f, violation, 4], "tournament": [uniform(8, 2), [ranks, f[..., 0]]],
         "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
+        "nearest_direction": [f, unit], "associate": [f, unit], "neighbours": [f, 4],
+        "position_within": [niche, [violation, f[..., 0]]], "niching": [9, ranks, niche, f[..., 1], 5, uniform(17, 2)],
+        "best_offer": [niche, violation, f[..., 2], 6],
+        "replacement": [f, violation, target, uniform(5, 3), violation[..., :5], torch.rand(5, 3, generator=generator, dtype=torch.float64), "tchebycheff", 5.0],
+        "normalise": [f, violation <= 0, ranks == 0, f.amin(-2) + 0.1, uniform(3, 3)],
     }[name]  # fmt: skip
 
 

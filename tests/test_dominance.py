@@ -257,7 +257,7 @@ def test_without_numba_one_warning_and_the_reference(without_compiled_kernels):
     assert [str(w.message) for w in caught] == [
         "the slower torch kernels are used on cpu: No module named 'moopt.kernels.absent'"
     ]
-    assert dispatch.kernel("rank", "cpu") is dominance.rank
+    assert dispatch.rank.version("cpu") is dominance.rank
 
 
 def test_tournament_with_fixed_draws():

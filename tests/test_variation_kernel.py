@@ -156,6 +156,9 @@ def test_variation_uses_the_kernel_and_keeps_its_parents():
     order = torch.tensor([[3, 0, 5, 2], [1, 1, 0, 4]])
     pair = [torch.take_along_dim(x, part[..., None], 1) for part in (order[:, :2], order[:, 2:])]
     assert torch.equal(Variation().mate(space, x, order, rng), Variation()(space, *pair, rng))
+    odd = torch.tensor([[3, 0, 5], [1, 1, 0]])  # the third is paired with the first
+    even = torch.cat((odd, odd[:, :1]), -1)
+    assert torch.equal(Variation().mate(space, x, odd, rng), Variation().mate(space, x, even, rng)[:, :3])
 
 
 @pytest.mark.parametrize("number", [-1, 4])
@@ -178,7 +181,8 @@ def test_tournament_agrees_with_the_reference(data, n, k, dtype):
     u = Rng([data.draw(st.integers(0, 99)), 7], dtype=dtype).uniform(k, 2)
     assert torch.equal(variation_cpu.tournament(u, (rank, key)), tournament.tournament(u, (rank, key)))
     assert torch.equal(variation_cpu.tournament(u[0], (rank[0], key[0])), tournament.tournament(u, (rank, key))[0])
-    assert torch.equal(moopt.selection.tournament(u, key, rank), tournament.tournament(u, (key, rank)))
+    for keys in ((key, rank), (key,), (rank,)):
+        assert torch.equal(moopt.selection.tournament(u, *keys), tournament.tournament(u, keys))
 
 
 @pytest.mark.parametrize("bad", [-0.5, NAN])

@@ -1,37 +1,30 @@
-"""Chooses between the torch reference of a kernel and a faster version for the device at hand.
+"""The table of kernels: which version runs on which device.
 
-Each kernel is also an operator `torch.ops.moopt.<name>`, which is all that `torch.compile` and `vmap` see of it.
+All versions of a kernel give the same answer. The faster ones take every number of points and objectives; where the
+best way depends on these, they choose inside, and the reason stands at the threshold: `RADIX_FROM` in sorting_cpu,
+`STAIR` and `BUCKET` in fronts_cpu, `LEAF` in association_cpu, `LEAST` (threads) in selection_cpu and variation_cpu,
+`BLOCK` and `WINDOW` in dominance_cuda.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from moopt.kernels import archive, crowding, dominance, survival, variation
+from moopt.kernels import archive, association, crowding, dominance, normalisation, offers, survival, variation
+from moopt.kernels import niching as niches
 from moopt.kernels import rows as rows_of_parts
 from moopt.kernels import tournament as tournaments
+from moopt.kernels.kernel import Kernel
+
+Settings = variation.Settings
 
 
-class Kernel(NamedTuple):
-    """`reference`: in torch. `faster`: type of device -> module with a faster function of the same name. `schema`: of
-    the operator. `like`: from the operator's arguments, new tensors of the shapes and dtypes that it gives.
-    """
-
-    reference: Callable[..., Any]
-    faster: dict[str, str]
-    schema: str
-    like: Callable[..., Any]
-
-
-def _whole(f: Tensor, *shape: int) -> Tensor:
-    return f.new_empty(shape, dtype=torch.int64)
+def _whole(like: Tensor, *shape: int) -> Tensor:
+    return like.new_empty(shape, dtype=torch.int64)
 
 
 def _like_survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,195 +37,145 @@ def _like_keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, 
     return _whole(f, *shape), f.new_empty(shape, dtype=torch.bool)
 
 
+rank = Kernel(
+    dominance.rank,
+    "(Tensor f, Tensor? violation, int n_keep) -> Tensor",
+    lambda f, violation, n_keep: _whole(f, *f.shape[:-1]),
+    cpu="selection_cpu",
+)
+crowding_distance = Kernel(
+    crowding.crowding,
+    "(Tensor f, Tensor? rank) -> Tensor",
+    lambda f, rank: f.new_empty(f.shape[:-1]),
+    cpu="selection_cpu",  # on a GPU torch's own sorts and scans are what it needs
+)
+survivors = Kernel(
+    survival.survivors,
+    "(Tensor f, Tensor? violation, int n_keep) -> (Tensor, Tensor, Tensor)",
+    _like_survivors,
+    cpu="selection_cpu",
+)
+thin = Kernel(
+    archive.thin,
+    "(Tensor f, Tensor valid, int capacity) -> Tensor",
+    lambda f, valid, capacity: torch.empty_like(valid),
+    cpu="archive_cpu",
+)
+keepers = Kernel(
+    archive.keepers, "(Tensor f, Tensor violation, int capacity) -> (Tensor, Tensor)", _like_keepers, cpu="archive_cpu"
+)
+tournament = Kernel(
+    tournaments.tournament,
+    "(Tensor u, Tensor[] keys) -> Tensor",
+    lambda u, keys: _whole(u, *u.shape[:-1]),
+    cpu="variation_cpu",
+    pack=lambda u, keys: (u, list(keys)),
+)
+nearest_direction = Kernel(
+    association.nearest_direction,
+    "(Tensor f, Tensor unit) -> (Tensor, Tensor)",
+    lambda f, unit: (_whole(f, *f.shape[:-1]), f.new_empty(f.shape[:-1])),
+    cpu="association_cpu",
+    cuda="association_cuda",
+    broadcast=(1,),
+)
+associate = Kernel(
+    association.associate,
+    "(Tensor f, Tensor unit) -> (Tensor, Tensor, Tensor)",
+    lambda f, unit: (_whole(f, *f.shape[:-1]), f.new_empty(f.shape[:-1]), f.new_empty(f.shape[:-1])),
+    cpu="association_cpu",
+    broadcast=(1,),
+)
+neighbours = Kernel(
+    association.neighbours,
+    "(Tensor points, int size) -> Tensor",
+    lambda points, size: _whole(points, *points.shape[:-1], size),
+    cpu="association_cpu",
+)
+position_within = Kernel(
+    niches.position_within,
+    "(Tensor group, Tensor[] keys) -> Tensor",
+    lambda group, keys: torch.empty_like(group),
+    cpu="niching_cpu",
+    pack=lambda group, keys: (group, list(keys)),
+)
+niching = Kernel(
+    niches.niching,
+    "(int n_keep, Tensor rank, Tensor niche, Tensor distance, int n_niches, Tensor u) -> Tensor",
+    lambda n_keep, rank, niche, distance, n_niches, u: _whole(rank, *rank.shape[:-1], n_keep),
+    cpu="niching_cpu",
+)
+best_offer = Kernel(
+    offers.best_offer,
+    "(Tensor target, Tensor violation, Tensor value, int n_targets) -> (Tensor, Tensor, Tensor)",
+    lambda target, violation, value, n: (
+        _whole(target, *target.shape[:-1], n), violation.new_empty(*target.shape[:-1], n),
+        value.new_empty(*target.shape[:-1], n),
+    ),
+    cpu="offers_cpu",
+    cuda="offers_cuda",
+)  # fmt: skip
+replacement = Kernel(
+    offers.replacement,
+    "(Tensor f, Tensor violation, Tensor target, Tensor held, Tensor held_violation, Tensor weights, str function, "
+    "float theta) -> Tensor",
+    lambda f, violation, target, held, *others: _whole(f, *held.shape[:-1]),
+    cpu="offers_cpu",
+    shared=(5,),
+)
+normalise = Kernel(
+    normalisation.normalise,
+    "(Tensor f, Tensor among, Tensor front, Tensor ideal, Tensor extremes) -> (Tensor, Tensor, Tensor)",
+    lambda f, among, front, ideal, extremes: tuple(map(torch.empty_like, (f, ideal, extremes))),
+    cpu="normalisation_cpu",
+)
+
+
+# What operators cannot take: 64 bits without a sign, named tuples, lists of lists; and children take one batch axis.
+
+
+def _pack_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: Sequence[int], how: Settings
+) -> tuple[Any, ...]:
+    signed = [stream - 2**64 if stream >= 2**63 else stream for stream in streams]
+    return x, parents, low, high, keys, signed, list(how)
+
+
+def _unpack_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: list[int], how: list[float]
+) -> tuple[Any, ...]:
+    return x, parents, low, high, keys, tuple(stream % 2**64 for stream in streams), Settings(*how)
+
+
+def _pack_rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> tuple[Any, ...]:
+    return [leaf for part in parts for leaf in part], len(parts), index
+
+
+def _unpack_rows(leaves: list[Tensor], n_parts: int, index: Tensor) -> tuple[Any, ...]:
+    width = len(leaves) // n_parts
+    return [leaves[p * width : (p + 1) * width] for p in range(n_parts)], index
+
+
 def _like_rows(leaves: list[Tensor], n_parts: int, index: Tensor) -> list[Tensor]:
     return [leaf.new_empty(*index.shape, leaf.shape[-1]) for leaf in leaves[: len(leaves) // n_parts]]
 
 
-KERNELS = {
-    "rank": Kernel(
-        dominance.rank, {"cpu": "selection_cpu"}, "(Tensor f, Tensor? violation, int n_keep) -> Tensor",
-        lambda f, violation, n_keep: _whole(f, *f.shape[:-1]),
-    ),
-    "crowding": Kernel(
-        crowding.crowding, {"cpu": "selection_cpu"}, "(Tensor f, Tensor? rank) -> Tensor",
-        lambda f, rank: f.new_empty(f.shape[:-1]),
-    ),
-    "survivors": Kernel(
-        survival.survivors, {"cpu": "selection_cpu"},
-        "(Tensor f, Tensor? violation, int n_keep) -> (Tensor, Tensor, Tensor)", _like_survivors,
-    ),
-    "thin": Kernel(
-        archive.thin, {"cpu": "archive_cpu"}, "(Tensor f, Tensor valid, int capacity) -> Tensor",
-        lambda f, valid, capacity: torch.empty_like(valid),
-    ),
-    "keepers": Kernel(
-        archive.keepers, {"cpu": "archive_cpu"}, "(Tensor f, Tensor violation, int capacity) -> (Tensor, Tensor)",
-        _like_keepers,
-    ),
-    "tournament": Kernel(
-        tournaments.tournament, {"cpu": "variation_cpu"}, "(Tensor u, Tensor[] keys) -> Tensor",
-        lambda u, keys: _whole(u, *u.shape[:-1]),
-    ),
-    "children": Kernel(
-        variation.children, {"cpu": "variation_cpu"},
-        "(Tensor x, Tensor parents, Tensor low, Tensor high, Tensor keys, int[] streams, float[] how) -> Tensor",
-        lambda x, parents, *others: x.new_empty(*parents.shape, x.shape[-1]),
-    ),
-    "rows": Kernel(
-        rows_of_parts.rows, {"cpu": "variation_cpu"}, "(Tensor[] leaves, int n_parts, Tensor index) -> Tensor[]",
-        _like_rows,
-    ),
-}  # fmt: skip
+children = Kernel(
+    variation.children,
+    "(Tensor x, Tensor parents, Tensor low, Tensor high, Tensor keys, int[] streams, float[] how) -> Tensor",
+    lambda x, parents, *others: x.new_empty(*parents.shape, x.shape[-1]),
+    cpu="variation_cpu",
+    shared=(2, 3),
+    pack=_pack_children,
+    unpack=_unpack_children,
+)
+rows = Kernel(
+    rows_of_parts.rows,
+    "(Tensor[] leaves, int n_parts, Tensor index) -> Tensor[]",
+    _like_rows,
+    cpu="variation_cpu",
+    pack=_pack_rows,
+    unpack=_unpack_rows,
+)
 
-
-@functools.cache
-def kernel(name: str, device_type: str) -> Callable[..., Any]:
-    """The kernel `name` for tensors on a device of this type. Warns once where the faster version cannot be
-    had."""
-    reference, faster, *_ = KERNELS[name]
-    if device_type not in faster:
-        return reference
-    try:
-        module = importlib.import_module(f"moopt.kernels.{faster[device_type]}")
-    except ImportError as error:
-        _warn(device_type, str(error))
-        return reference
-    found: Callable[..., Any] = getattr(module, name)
-    return found
-
-
-@functools.cache
-def _warn(device_type: str, reason: str) -> None:
-    warnings.warn(f"the slower torch kernels are used on {device_type}: {reason}", RuntimeWarning, stacklevel=4)
-
-
-def _traced(t: Tensor) -> bool:
-    """Whether somebody records what is done to `t`. Else the operator is bypassed, which takes 30 us a call."""
-    return (
-        type(t) is not Tensor
-        or torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()  # type: ignore[attr-defined]
-    )
-
-
-def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
-    """`dominance.rank` by the fastest kernel for the device of f."""
-    if _traced(f):
-        return torch.ops.moopt.rank(f, violation, n_keep)  # type: ignore[no-any-return]
-    return kernel("rank", f.device.type)(f, violation, n_keep)  # type: ignore[no-any-return]
-
-
-def crowding_distance(f: Tensor, rank: Tensor | None) -> Tensor:
-    """`crowding.crowding` by the fastest kernel for the device of f."""
-    if _traced(f):
-        return torch.ops.moopt.crowding(f, rank)  # type: ignore[no-any-return]
-    return kernel("crowding", f.device.type)(f, rank)  # type: ignore[no-any-return]
-
-
-def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`survival.survivors` by the fastest kernel for the device of f."""
-    if _traced(f):
-        return torch.ops.moopt.survivors(f, violation, n_keep)  # type: ignore[no-any-return]
-    return kernel("survivors", f.device.type)(f, violation, n_keep)  # type: ignore[no-any-return]
-
-
-def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
-    """`archive.thin` by the fastest kernel for the device of f."""
-    if _traced(f):
-        return torch.ops.moopt.thin(f, valid, capacity)  # type: ignore[no-any-return]
-    return kernel("thin", f.device.type)(f, valid, capacity)  # type: ignore[no-any-return]
-
-
-def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
-    """`archive.keepers` by the fastest kernel for the device of f."""
-    if _traced(f):
-        return torch.ops.moopt.keepers(f, violation, capacity)  # type: ignore[no-any-return]
-    return kernel("keepers", f.device.type)(f, violation, capacity)  # type: ignore[no-any-return]
-
-
-def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
-    """`tournament.tournament` by the fastest kernel for the device of u."""
-    if _traced(u):
-        return torch.ops.moopt.tournament(u, list(keys))  # type: ignore[no-any-return]
-    return kernel("tournament", u.device.type)(u, keys)  # type: ignore[no-any-return]
-
-
-def children(
-    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
-    how: variation.Settings,
-) -> Tensor:  # fmt: skip
-    """`variation.children` by the fastest kernel for the device of x."""
-    if _traced(x):
-        signed = [_signed(stream) for stream in streams]
-        return torch.ops.moopt.children(x, parents, low, high, keys, signed, list(how))  # type: ignore[no-any-return]
-    kernel_ = kernel("children", x.device.type)
-    return kernel_(x, parents, low, high, keys, streams, how)  # type: ignore[no-any-return]
-
-
-def rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> list[Tensor]:
-    """`rows.rows` by the fastest kernel for the device of the index."""
-    if _traced(index) or _traced(parts[0][0]):
-        leaves = [leaf for part in parts for leaf in part]
-        return torch.ops.moopt.rows(leaves, len(parts), index)  # type: ignore[no-any-return]
-    return kernel("rows", index.device.type)(parts, index)  # type: ignore[no-any-return]
-
-
-# What operators cannot take: 64 bits without a sign, named tuples, lists of lists.
-
-
-def _signed(stream: int) -> int:
-    return stream - 2**64 if stream >= 2**63 else stream
-
-
-def _children(
-    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: list[int], how: list[float]
-) -> Tensor:
-    names = tuple(stream % 2**64 for stream in streams)
-    settings = variation.Settings(*how)
-    kernel_ = kernel("children", x.device.type)
-    return kernel_(x, parents, low, high, keys, names, settings)  # type: ignore[no-any-return]
-
-
-def _rows(leaves: list[Tensor], n_parts: int, index: Tensor) -> list[Tensor]:
-    width = len(leaves) // n_parts
-    parts = [leaves[p * width : (p + 1) * width] for p in range(n_parts)]
-    return kernel("rows", index.device.type)(parts, index)  # type: ignore[no-any-return]
-
-
-def _any(name: str) -> Callable[..., Any]:
-    """The kernel for the device of its first argument."""
-    return lambda first, *others: kernel(name, first.device.type)(first, *others)
-
-
-LIBRARY = torch.library.Library("moopt", "DEF")  # goes with this module
-
-
-def _batch(size: int, value: Any, dim: Any) -> Any:
-    """An argument with the new batch axis first; whatever had none is repeated."""
-    if isinstance(value, list) and value and isinstance(value[0], Tensor):
-        return [_batch(size, item, where) for item, where in zip(value, dim, strict=True)]
-    if not isinstance(value, Tensor):
-        return value
-    return value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
-
-
-def _register(name: str, kernel_: Kernel) -> None:
-    LIBRARY.define(name + kernel_.schema)
-    operator = {"children": _children, "rows": _rows}.get(name, _any(name))
-    LIBRARY.impl(name, operator, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"moopt::{name}", kernel_.like, lib=LIBRARY)
-
-    def batched(info: Any, dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
-        taken = [_batch(info.batch_size, value, dim) for value, dim in zip(arguments, dims, strict=True)]
-        if name == "children":  # takes exactly one batch axis, and bounds without any
-            x, parents, keys = (taken[i].flatten(0, 1) for i in (0, 1, 4))
-            born = torch.ops.moopt.children(x, parents, arguments[2], arguments[3], keys, *arguments[5:])
-            return born.unflatten(0, taken[0].shape[:2]), 0
-        found = getattr(torch.ops.moopt, name)(*taken)
-        return found, 0 if isinstance(found, Tensor) else type(found)([0] * len(found))
-
-    torch.library.register_vmap(f"moopt::{name}", batched, lib=LIBRARY)
-
-
-for _name, _kernel in KERNELS.items():
-    _register(_name, _kernel)
+KERNELS = {kernel.name: kernel for kernel in list(globals().values()) if isinstance(kernel, Kernel)}

@@ -23,19 +23,19 @@ class Settings(NamedTuple):
 def children(
     x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int], how: Settings
 ) -> Tensor:
-    """Children [r, 2k, d] of the rows parents int64[r, 2k] of x[r, n, d]; row i is paired with row i + k.
+    """Children [..., 2k, d] of the rows parents int64[..., 2k] of x[..., n, d]; row i is paired with row i + k.
 
-    low, high [d]. Uniform numbers under keys int64[r]: the first of `streams` crosses genes [k, d], the second
+    low, high [d]. Uniform numbers under keys int64[...]: the first of `streams` crosses genes [k, d], the second
     decides whether a pair crosses [k, 1], the third mutates [2k, d].
     """
     from moopt.operators.crossover import sbx  # the operators' package imports this module
     from moopt.operators.mutation import polynomial_mutation
 
-    (runs, chosen), d = parents.shape, x.shape[-1]
+    chosen, d = parents.shape[-1], x.shape[-1]
     pairs = chosen // 2
 
     def uniform(stream: int, *shape: int) -> Tensor:
-        return philox.uniform(keys, stream, shape[0] * shape[1], x.dtype).view(runs, *shape)
+        return philox.uniform(keys.flatten(), stream, shape[0] * shape[1], x.dtype).view(*keys.shape, *shape)
 
     a, b = torch.take_along_dim(x, parents[..., None], -2).split(pairs, -2)
     stays = uniform(streams[1], pairs, 1) >= how.crossover_probability

@@ -58,7 +58,7 @@ def children(
     bits = 32 if x.dtype == torch.float64 else 23
     u, s, v = (np.uint64(stream) for stream in streams)
     points, rows, born = array(x, 2), array(parents, 1), array(out, 2)
-    lowest, highest, run_keys = array(low, 1)[0], array(high, 1)[0], array(keys, 1)[0]
+    lowest, highest, run_keys = array(low, 1)[0], array(high, 1)[0], array(keys, 0)
     crossing, mutating = (
         _count_below(float(exact(p)), bits) for p in (how.crossover_probability, how.mutation_probability)
     )
@@ -77,8 +77,10 @@ def children(
 
 
 def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
-    """`tournament.tournament` for two keys, an integer and a floating one, such as rank and distance."""
+    """`tournament.tournament` for a floating key after none or an integer one, such as distance after rank."""
     exact = (torch.float32, torch.float64)
+    if len(keys) == 1:
+        keys = (torch.zeros_like(keys[0], dtype=torch.int64), keys[0])
     if len(keys) != 2 or keys[0].dtype != torch.int64 or keys[1].dtype not in exact or u.dtype not in exact:
         return reference.tournament(u, keys)
     draws, first, second = array(u, 2), array(keys[0], 1), array(keys[1], 1)

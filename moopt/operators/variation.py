@@ -44,8 +44,15 @@ class Variation:
         return self.mate(space, x, torch.arange(x.shape[-2], device=x.device).expand(x.shape[:-1]), rng)
 
     def mate(self, space: Space, x: Tensor, parents: Tensor, rng: Rng) -> Tensor:
-        """Children of rows of x[r, n, d]: parents int64[r, 2k] -> [r, 2k, d]; row i is paired with row i + k."""
-        d, pairs = x.shape[-1], parents.shape[-1] // 2
+        """Children of rows of x[r, n, d], one for each parent: int64[r, k] -> [r, k, d].
+
+        The first half of the parents is paired with the second half, in order; of an odd number the first is taken
+        once more, and its child is left out.
+        """
+        d, k = x.shape[-1], parents.shape[-1]
+        if k % 2:
+            return self.mate(space, x, torch.cat((parents, parents[..., :1]), -1), rng)[..., :k, :]
+        pairs = k // 2
         low, high = space.bounds(x.dtype, x.device)
         probability = 1.0 / d if self.mutation_probability is None else self.mutation_probability
         streams = rng.fold(0), rng.fold(1), rng.fold(2)

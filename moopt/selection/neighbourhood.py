@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from moopt.selection.niching import CELLS
+from moopt.kernels import dispatch
+from moopt.selection.scalarising import FUNCTIONS
 
 
 def neighbours(weights: Tensor, size: int) -> Tensor:
-    """The `size` nearest weight vectors of each of weights[k, m], itself first: int64[k, size].
+    """The `size` nearest weight vectors of each of weights[..., k, m], itself first: int64[..., k, size].
 
-    By Euclidean distance (Zhang and Li 2007, section III-A), the earlier one among equals; in pieces of `CELLS`
-    distances. Raises ValueError unless 1 <= size <= k.
+    By Euclidean distance (Zhang and Li 2007, section III-A), the earlier one among equals. Raises ValueError unless
+    1 <= size <= k.
     """
-    k = len(weights)
+    k = weights.shape[-2]
     if not 1 <= size <= k:
         raise ValueError(f"size: expected a number from 1 to {k} weight vectors, got {size}")
-    found = []
-    for start in range(0, k, max(1, CELLS // k)):
-        rows = torch.arange(start, min(start + max(1, CELLS // k), k), device=weights.device)
-        square = (weights[rows, None, :] - weights).square().sum(-1)
-        square[torch.arange(len(rows), device=weights.device), rows] = -1.0
-        found.append(square.argsort(dim=-1, stable=True)[:, :size])
-    return torch.cat(found)
+    return dispatch.neighbours(weights, size)
 
 
 def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each subproblem the best of the offers made to it, found by scattering minima.
+    """For each subproblem the best of the offers made to it.
 
     Args:
         target: the subproblem that each offer goes to, int64[..., q].
@@ -38,16 +32,26 @@ def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int)
     Less violation comes first, then the smaller value, then the earlier offer. Returns the number of the best offer
     int64[..., n_targets], q where there was none, with its violation and its value (infinite where there was none).
     """
-    q, shape = target.shape[-1], (*target.shape[:-1], n_targets)
+    return dispatch.best_offer(target, violation, value, n_targets)
 
-    def least(keys: Tensor, nothing: float) -> Tensor:
-        return keys.new_full(shape, nothing).scatter_reduce(-1, target, keys, "amin")
 
-    violation = violation.nan_to_num(torch.inf, torch.inf)
-    value = value.nan_to_num(torch.inf, torch.inf, -torch.inf)
-    least_violation = least(violation, torch.inf)
-    among = violation == least_violation.gather(-1, target)
-    least_value = least(value.masked_fill(~among, torch.inf), torch.inf)
-    among &= value == least_value.gather(-1, target)
-    number = torch.arange(q, device=target.device).expand_as(target)
-    return least(number.masked_fill(~among, q), q), least_violation, least_value
+def replacement(
+    f: Tensor, violation: Tensor, target: Tensor, held: Tensor, held_violation: Tensor, weights: Tensor,
+    function: str = "tchebycheff", theta: float = 5.0,
+) -> Tensor:  # fmt: skip
+    """The point that each of k subproblems has once new ones were offered: int64[..., k], below n a new one, n + j what
+    subproblem j had (Zhang and Li 2007, section III-B, step 2.4).
+
+    Args:
+        f, violation: new points [..., n, m], as distances from the ideal point, and their total violations [..., n].
+        target: the subproblems that each is offered to, int64[..., n, t].
+        held, held_violation: what the subproblems have, likewise, [..., k, m] and [..., k].
+        weights: weight vectors of the subproblems [k, m].
+        function: one of `moopt.selection.scalarising.FUNCTIONS`; `theta` is that of "pbi".
+
+    Less violation comes first, then the smaller value of the function, then a new point, then the earlier one; NaN
+    counts as infinite. Raises ValueError for another function.
+    """
+    if function not in FUNCTIONS:
+        raise ValueError(f"function: expected one of {', '.join(FUNCTIONS)}, got {function!r}")
+    return dispatch.replacement(f, violation, target, held, held_violation, weights, function, theta)

@@ -1,7 +1,6 @@
 """Selection along reference directions: normalisation, association, niches.
 
 No sum here leaves its order to a reduction over the batch, so a run gives the same bits alone and among others.
-Matrices of points by directions are made in pieces of `CELLS` entries.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from moopt.selection.scalarising import sum_of_products, tchebycheff
-from moopt.selection.truncation import best
+from moopt.kernels import dispatch
+from moopt.kernels.arithmetic import length
+from moopt.kernels.association import CELLS as CELLS
+from moopt.selection.scalarising import tchebycheff
 
-CELLS = 2**22  # entries of a matrix held at a time
 OFF_AXIS = 1e6  # one over the weight that Deb and Jain 2014 give to the other objectives, section IV-C
 FLAT = 1e-6  # of an objective's span: a narrower intercept is none
 
@@ -86,12 +86,20 @@ def _hyperplane(points: Tensor) -> Tensor:
     return table[..., -1]
 
 
-def length(f: Tensor) -> Tensor:
-    """Euclidean length: [..., m] -> [...], added in the order of the objectives."""
-    square = f[..., 0] * f[..., 0]
-    for j in range(1, f.shape[-1]):
-        square = square + f[..., j] * f[..., j]
-    return square.sqrt()
+def normalise(
+    f: Tensor, among: Tensor, front: Tensor, ideal: Tensor, extremes: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Objectives f[..., n, m] on the scale of their front, 0 at the ideal point and 1 at the intercepts: [..., n, m].
+
+    Args:
+        among: the points that take part, bool[..., n], finite ones; the others become 0.
+        front: those of them that nothing dominates, bool[..., n].
+        ideal, extremes: [..., m] and [..., m, m], of earlier points; infinite where there are none.
+
+    Deb and Jain 2014, part I, algorithm 2, by `running_ideal`, `extreme_points` and `intercepts`. Returns also the new
+    ideal and extreme points.
+    """
+    return dispatch.normalise(f, among, front, ideal, extremes)
 
 
 def associate(f: Tensor, directions: Tensor) -> Association:
@@ -101,37 +109,22 @@ def associate(f: Tensor, directions: Tensor) -> Association:
     which is the same as by perpendicular distance (Deb and Jain 2014, part I, section IV-D); the first among equals.
     """
     unit = directions / length(directions)[..., None]
-    piece = max(1, CELLS // max(1, f.shape[:-1].numel()))
-    along, niche = None, torch.zeros(f.shape[:-1], dtype=torch.int64, device=f.device)
-    for start in range(0, unit.shape[-2], piece):
-        value, index = sum_of_products(f, unit[..., start : start + piece, :]).max(-1)
-        if along is None:
-            along, niche = value, index
-        else:
-            niche = torch.where(value > along, index + start, niche)
-            along = torch.maximum(along, value)
-    if along is None:
+    if not unit.shape[-2]:
         raise ValueError("directions: expected at least one, got none")
-    nearest = torch.take_along_dim(unit.expand(*niche.shape[:-1], *unit.shape[-2:]), niche[..., None], -2)
-    return Association(niche, along, length(f - along[..., None] * nearest))
+    return Association(*dispatch.associate(f, unit))
 
 
 def position_within(group: Tensor, *keys: Tensor) -> Tensor:
     """Place of each point in its group when sorted by `keys`, smaller first: int64[..., n], from 0.
 
-    group int64[..., n]; keys [..., n] each, as for `best`.
+    group int64[..., n], from 0; keys [..., n] each, compared one after the other; NaN counts as infinite. The earlier
+    point is first among equals.
     """
-    order = best(group.shape[-1], group, *keys)
-    number = group.gather(-1, order)
-    place = torch.arange(group.shape[-1], device=group.device).expand_as(order)
-    begins = torch.ones_like(number, dtype=torch.bool)
-    begins[..., 1:] = number[..., 1:] != number[..., :-1]
-    start = torch.where(begins, place, 0).cummax(-1).values
-    return torch.zeros_like(order).scatter(-1, order, place - start)
+    return dispatch.position_within(group, keys)
 
 
 def niching(n_keep: int, rank: Tensor, niche: Tensor, distance: Tensor, n_niches: int, u: Tensor) -> Tensor:
-    """Numbers of the points that NSGA-III keeps: int64[..., n_keep].
+    """Numbers of the points that NSGA-III keeps, ascending: int64[..., n_keep].
 
     Args:
         n_keep: from 1 to n.
@@ -145,16 +138,7 @@ def niching(n_keep: int, rank: Tensor, niche: Tensor, distance: Tensor, n_niches
     the last front (from 0, the nearest first if c = 0, the others in random order) when the emptiest have c + j. The
     points with the least c + j, in random order among equals, are therefore the ones that the algorithm takes.
     """
-    n = rank.shape[-1]
-    last = rank.kthvalue(n_keep, dim=-1, keepdim=True).values
-    settled, candidate = rank < last, rank == last
-    count = niche.new_zeros(*niche.shape[:-1], n_niches).scatter_add(-1, niche, settled.long()).gather(-1, niche)
-    among = niche.masked_fill(~candidate, n_niches)
-    order, chance = u.unbind(-1)
-    first = (count == 0) & (position_within(among, distance, order) == 0)
-    position = position_within(among, ~first, order)
-    level = torch.where(candidate, count + position, torch.where(settled, -1, n))
-    return best(n_keep, level, chance)
+    return dispatch.niching(n_keep, rank, niche, distance, n_niches, u)
 
 
 def angle_penalised_distance(size: Tensor, angle: Tensor, spread: Tensor, penalty: float) -> Tensor:
@@ -170,16 +154,11 @@ def angle_penalised_distance(size: Tensor, angle: Tensor, spread: Tensor, penalt
 def spread_angles(directions: Tensor) -> Tensor:
     """Angle of each direction[..., k, m] to its nearest other one, in radians: [..., k]; 1 for a single direction.
 
-    Equal directions have the least positive angle instead of zero. In pieces of `CELLS` entries.
+    Equal directions have the least positive angle instead of zero.
     """
     unit = directions / length(directions)[..., None]
-    (*leading, k, _) = unit.shape
-    if k == 1:
-        return unit.new_ones(*leading, 1)
-    piece, found = max(1, CELLS // max(1, unit.shape[:-1].numel())), []
-    number = torch.arange(k, device=unit.device)
-    for start in range(0, k, piece):
-        rows = number[start : start + piece]
-        cosine = sum_of_products(unit[..., rows, :], unit)
-        found.append(cosine.masked_fill(rows[:, None] == number, -1.0).amax(-1))
-    return torch.acos(torch.cat(found, -1).clamp(-1.0, 1.0)).clamp_min(torch.finfo(unit.dtype).eps)
+    if unit.shape[-2] == 1:
+        return torch.ones_like(unit[..., 0])
+    nearest = torch.take_along_dim(unit, dispatch.neighbours(unit, 2)[..., 1:], -2)
+    chord = length(unit - nearest)  # unlike the cosine, it keeps small angles apart
+    return (2.0 * torch.asin((0.5 * chord).clamp_max(1.0))).clamp_min(torch.finfo(unit.dtype).eps)

@@ -11,6 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.arithmetic import length, sum_of_products
+
+FUNCTIONS = ("tchebycheff", "weighted_sum", "pbi")
+
 
 def weighted_sum(f: Tensor, weights: Tensor) -> Tensor:
     """sum_j w_j f_j: [..., n, k]."""
@@ -33,20 +37,12 @@ def pbi(f: Tensor, weights: Tensor, ideal: Tensor, theta: float = 5.0) -> Tensor
     its theta of 5). d1 is the length of f - ideal along the weight vector, d2 the distance from it."""
     _check(f, weights, ideal)
     offset = f - ideal[..., None, :]
-    unit = weights / weights.norm(dim=-1, keepdim=True)
+    unit = weights / length(weights)[..., None]
     along = sum_of_products(offset, unit)
     squares = torch.zeros_like(along)
     for j in range(f.shape[-1]):
         squares = squares + (offset[..., :, None, j] - along * unit[..., None, :, j]).square()
     return along.abs() + theta * squares.sqrt()
-
-
-def sum_of_products(f: Tensor, weights: Tensor) -> Tensor:
-    """f[..., n, m] weights[..., k, m]^T, in the same order of additions for every batch."""
-    value = f[..., :, None, 0] * weights[..., None, :, 0]
-    for j in range(1, f.shape[-1]):
-        value = value + f[..., :, None, j] * weights[..., None, :, j]
-    return value
 
 
 def _check(f: Tensor, weights: Tensor, ideal: Tensor | None = None) -> None:
