@@ -146,7 +146,8 @@ def other_rows() -> list[list[str]]:
         expected = moocore.hv_contributions(f, ref=corner)
         same(f"contributions, {m}", hypervolume_contributions(t, corner), expected, 1e-9)
         ours, theirs = alternating(
-            lambda t=t, c=corner: hypervolume_contributions(t, c), lambda f=f, c=corner: moocore.hv_contributions(f, ref=c)
+            lambda t=t, c=corner: hypervolume_contributions(t, c),
+            lambda f=f, c=corner: moocore.hv_contributions(f, ref=c),
         )
         rows.append([f"hypervolume contributions, m = {m}", f"{half:,}", f"{ours:.3g}", "moocore", f"{theirs:.3g}",
                      f"{theirs / ours:.3g}"])  # fmt: skip

@@ -1,13 +1,20 @@
 """Fixtures shared by the tests."""
 
 import builtins
+import importlib.util
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton: kernels run on CPU tensors
+    # Triton decides when it is imported whether kernels are compiled or interpreted, which runs them on CPU tensors.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 class Fault(OSError):
@@ -90,3 +97,74 @@ def without_compiled_kernels(monkeypatch):
     for one in dispatch.KERNELS.values():
         monkeypatch.setattr(one, "modules", {"cpu": "absent"})
         monkeypatch.setattr(one, "_versions", {})
+
+
+@pytest.fixture
+def compile_triton(tmp_path):
+    """`compile_triton("moopt.kernels.some_cuda:kernel", {"x": "*fp32", "n": "i32"}, {"BLOCK": 64}, num_warps=1)`.
+
+    Types of the arguments, values of the others (tl.constexpr), options of the compiler; `divisible` names arguments
+    known to be multiples of 16, as the addresses of tensors are. Returns the "registers" of a thread, the bytes
+    "spilled", the "ptx" and the list of instructions "sass"; RuntimeError has the compiler's message. In a process of
+    its own, where Triton does not interpret.
+    """
+    backends = importlib.util.find_spec("triton") and importlib.util.find_spec("triton.backends.nvidia")
+    if not backends:
+        pytest.skip("Triton with its backend for NVIDIA GPUs is not installed")
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["TRITON_CACHE_DIR"] = str(tmp_path)
+    driver = str(Path(__file__).parent / "compile_triton.py")
+
+    def compiled(kernel, signature, constants=None, divisible=(), **options):
+        asked = json.dumps([kernel, signature, constants or {}, list(divisible), options])
+        done = subprocess.run(
+            [sys.executable, driver, asked], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{kernel} does not compile:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    return compiled
+
+
+class Unhurried(TorchDispatchMode):
+    """Raises AssertionError for operations that make the host wait for the device, so that a CUDA graph cannot hold
+    them; they are known by name, therefore it works on CPU tensors, too."""
+
+    WAITING = {"_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "repeat_interleave",
+               "bincount", "_unique", "_unique2", "unique_dim", "unique_consecutive"}  # fmt: skip
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        masks = [i for i in (args[1] if name in ("index", "index_put", "index_put_") else []) if i is not None]
+        by_mask = any(i.dtype in (torch.bool, torch.uint8) for i in masks)
+        moved = name == "_to_copy" and (kwargs or {}).get("device") is not None
+        assert name not in self.WAITING and not by_mask and not moved, f"{function} waits for the device"
+        return function(*args, **(kwargs or {}))
+
+
+class Aside:
+    """A Triton kernel whose launches a dispatch mode does not see: the interpreter copies tensors."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def __getitem__(self, grid):
+        def launch(*args, **options):
+            with _disable_current_modes():
+                self.kernel[grid](*args, **options)
+
+        return launch
+
+
+@pytest.fixture
+def without_waiting(monkeypatch):
+    """`without_waiting(module, "kernel", ...)`: a context in which torch must not wait for the device, outside of the
+    module's Triton kernels of these names."""
+
+    def context(module, *kernels):
+        for kernel in kernels:
+            monkeypatch.setattr(module, kernel, Aside(getattr(module, kernel)))
+        return Unhurried()
+
+    return context

@@ -21,6 +21,7 @@ def arguments(name, seed, batch=(3,)):
     index = torch.randint(0, 27, (*batch, 6), generator=generator)
     niche, target = torch.randint(0, 5, (2, *batch, 17), generator=generator)
     target = torch.stack((target, (target + 1) % 5), -1)
+    weights = torch.rand(5, 3, generator=generator, dtype=torch.float64)
     unit = torch.nn.functional.normalize(uniform(9, 3), dim=-1)
     if name == "children":
         keys = torch.randint(0, 2**40, batch, generator=generator)
@@ -32,9 +33,11 @@ def arguments(name, seed, batch=(3,)):
         "thin": [f, violation > 0, 5], "keepers": [f, violation, 4], "tournament": [uniform(8, 2), [ranks, f[..., 0]]],
         "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
         "nearest_direction": [f, unit], "associate": [f, unit], "neighbours": [f, 4],
-        "position_within": [niche, [violation, f[..., 0]]], "niching": [9, ranks, niche, f[..., 1], 5, uniform(17, 2)],
+        "position_within": [niche, [violation, f[..., 0]]],
+        "niching": [9, ranks, niche, f[..., 1], 5, uniform(17, 2)],
+        "bits": [ranks[..., 0], -(2**62), 7], "uniform": [ranks[..., 0], 2**62, 7, torch.float32],
         "best_offer": [niche, violation, f[..., 2], 6],
-        "replacement": [f, violation, target, uniform(5, 3), violation[..., :5], torch.rand(5, 3, generator=generator, dtype=torch.float64), "tchebycheff", 5.0],
+        "replacement": [f, violation, target, uniform(5, 3), violation[..., :5], weights, "tchebycheff", 5.0],
         "normalise": [f, violation <= 0, ranks == 0, f.amin(-2) + 0.1, uniform(3, 3)],
     }[name]  # fmt: skip
 
@@ -107,3 +110,23 @@ def test_compiled_selection_without_graph_breaks(backend):
 
     given = state.population.f, state.population.violation
     assert equal(torch.compile(select, backend=backend, fullgraph=True)(*given), select(*given))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", dispatch.KERNELS)
+def test_every_version_is_there_under_the_name_of_its_reference(name, device):
+    kernel = dispatch.KERNELS[name]
+    if device == "cuda":
+        pytest.importorskip("triton")
+    version = kernel.version(device)
+    assert (version is kernel.reference) == (kernel.modules[device] is None)
+    assert kernel.version("meta") is kernel.reference
+
+
+def test_without_the_module_of_a_faster_version_one_warning_and_the_reference(without_compiled_kernels):
+    words = torch.tensor([5])
+    with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named") as warned:
+        assert dispatch.bits.version("cpu") is dispatch.bits.reference
+        assert dispatch.bits(words, 2, 3).tolist() == dispatch.bits.reference(words, 2, 3).tolist()
+        dispatch.uniform(words, 2, 3, torch.float64)
+    assert len(warned) == 1

@@ -239,8 +239,8 @@ def test_share_of_crossed_and_mutated_genes():
 
 
 def test_without_numba_the_reference_makes_the_children(without_compiled_kernels):
-    arguments = case(8, 2, 6, 9, 4, D)
     with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named"):
+        arguments = case(8, 2, 6, 9, 4, D)
         born = dispatch.children(*arguments, HOW)
     assert torch.equal(born, variation.children(*arguments, HOW))
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from moopt.kernels.crowding import crowding
 from moopt.kernels.dominance import lexsort, rank
+from moopt.kernels.survival import Ranked
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
@@ -21,14 +22,17 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
     return valid
 
 
-def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
+def keepers(
+    f: Tensor, violation: Tensor, capacity: int, ranked: Ranked = rank
+) -> tuple[Tensor, Tensor]:
     """What an archive keeps of the points f[..., n, m]: their numbers int64[..., k], ascending, k = min(n, capacity),
     and which of these numbers count, bool[..., k], those first.
 
     Kept are the first of equal points in the first front under constraint domination by violation[..., n], infinite
-    where a point failed or is none at all; of too many, those that `thin` leaves.
+    where a point failed or is none at all; of too many, those that `thin` leaves. `ranked` gives ranks, as
+    `dominance.rank`.
     """
-    front = (rank(f, violation, min(1, f.shape[-2])) == 0) & (violation < torch.inf) & ~f.isnan().any(-1)
+    front = (ranked(f, violation, min(1, f.shape[-2])) == 0) & (violation < torch.inf) & ~f.isnan().any(-1)
     front = front & first_of_equals(f, front)
     if f.shape[-2] > capacity:
         front = thin(f, front, capacity)

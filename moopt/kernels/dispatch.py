@@ -14,7 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt.kernels import archive, association, crowding, dominance, normalisation, offers, survival, variation
+from moopt.kernels import (
+    archive,
+    association,
+    crowding,
+    dominance,
+    normalisation,
+    offers,
+    philox,
+    survival,
+    variation,
+)
 from moopt.kernels import niching as niches
 from moopt.kernels import rows as rows_of_parts
 from moopt.kernels import tournament as tournaments
@@ -42,6 +52,7 @@ rank = Kernel(
     "(Tensor f, Tensor? violation, int n_keep) -> Tensor",
     lambda f, violation, n_keep: _whole(f, *f.shape[:-1]),
     cpu="selection_cpu",
+    cuda="dominance_cuda",
 )
 crowding_distance = Kernel(
     crowding.crowding,
@@ -54,6 +65,7 @@ survivors = Kernel(
     "(Tensor f, Tensor? violation, int n_keep) -> (Tensor, Tensor, Tensor)",
     _like_survivors,
     cpu="selection_cpu",
+    cuda="selection_cuda",
 )
 thin = Kernel(
     archive.thin,
@@ -62,7 +74,11 @@ thin = Kernel(
     cpu="archive_cpu",
 )
 keepers = Kernel(
-    archive.keepers, "(Tensor f, Tensor violation, int capacity) -> (Tensor, Tensor)", _like_keepers, cpu="archive_cpu"
+    archive.keepers,
+    "(Tensor f, Tensor violation, int capacity) -> (Tensor, Tensor)",
+    _like_keepers,
+    cpu="archive_cpu",
+    cuda="selection_cuda",
 )
 tournament = Kernel(
     tournaments.tournament,
@@ -131,14 +147,37 @@ normalise = Kernel(
 )
 
 
-# What operators cannot take: 64 bits without a sign, named tuples, lists of lists; and children take one batch axis.
+# What operators cannot take: 64 bits without a sign, named tuples, lists of lists.
+
+
+def _signed(stream: int) -> int:
+    return stream - 2**64 if stream >= 2**63 else stream
+
+
+bits = Kernel(
+    philox.bits,
+    "(Tensor keys, int stream, int n) -> Tensor",
+    lambda keys, stream, n: keys.new_empty(*keys.shape, n),
+    cpu="philox_cpu",
+    cuda="philox_cuda",
+    pack=lambda keys, stream, n: (keys, _signed(stream), n),
+    unpack=lambda keys, stream, n: (keys, stream % 2**64, n),
+)
+uniform = Kernel(
+    philox.uniform,
+    "(Tensor keys, int stream, int n, ScalarType dtype) -> Tensor",
+    lambda keys, stream, n, dtype: keys.new_empty(*keys.shape, n, dtype=dtype),
+    cpu="philox_cpu",
+    cuda="philox_cuda",
+    pack=lambda keys, stream, n, dtype: (keys, _signed(stream), n, dtype),
+    unpack=lambda keys, stream, n, dtype: (keys, stream % 2**64, n, dtype),
+)
 
 
 def _pack_children(
     x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: Sequence[int], how: Settings
 ) -> tuple[Any, ...]:
-    signed = [stream - 2**64 if stream >= 2**63 else stream for stream in streams]
-    return x, parents, low, high, keys, signed, list(how)
+    return x, parents, low, high, keys, [_signed(stream) for stream in streams], list(how)
 
 
 def _unpack_children(
@@ -165,6 +204,7 @@ children = Kernel(
     "(Tensor x, Tensor parents, Tensor low, Tensor high, Tensor keys, int[] streams, float[] how) -> Tensor",
     lambda x, parents, *others: x.new_empty(*parents.shape, x.shape[-1]),
     cpu="variation_cpu",
+    cuda="variation_cuda",
     shared=(2, 3),
     pack=_pack_children,
     unpack=_unpack_children,

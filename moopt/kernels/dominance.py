@@ -8,6 +8,8 @@ so one pass over blocks ranks them all, and no more than a block of dominance bi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -15,24 +17,26 @@ BLOCK = 512  # points ranked at a time; a chain inside a block costs one pass pe
 CELLS = 2**22  # dominance bits held at a time
 
 
-def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
+def rank(
+    f: Tensor, violation: Tensor | None, n_keep: int, fronts: Callable[[Tensor, bool], Tensor] | None = None
+) -> Tensor:
     """Ranks of f[..., n, m] under constraint domination: int64[..., n].
 
     Feasible points (violation[..., n] <= 0) come first, then the infeasible by their violation, then the
     failed (NaN in f or violation, or infinite violation) together. Exact until `n_keep` points are ranked;
-    the others get the next rank.
+    the others get the next rank. `fronts` ranks without constraints, `_fronts` by default.
     """
     group = torch.zeros(f.shape[:-1], device=f.device) if violation is None else violation.clamp_min(0)
     group = group.masked_fill(f.isnan().any(-1) | group.isnan(), torch.inf)
     feasible = group == 0
     # +inf in every objective dominates nothing, so the rows that do not count cannot disturb.
-    ranks = _fronts(f.masked_fill(~feasible[..., None], torch.inf), first_only=n_keep == 1)
-    fronts = torch.where(feasible, ranks + 1, 0).amax(-1, keepdim=True) if f.shape[-2] else ranks
+    ranks = (fronts or _fronts)(f.masked_fill(~feasible[..., None], torch.inf), n_keep == 1)
+    last = torch.where(feasible, ranks + 1, 0).amax(-1, keepdim=True) if f.shape[-2] else ranks
     sorted_group, order = group.sort(-1)
     step = torch.zeros_like(ranks)
     step[..., 1:] = sorted_group[..., 1:] > sorted_group[..., :-1]
     level = torch.zeros_like(ranks).scatter(-1, order, step.cumsum(-1))  # feasible 0, if there are any
-    ranks = torch.where(feasible, ranks, fronts + level - feasible.any(-1, keepdim=True).long())
+    ranks = torch.where(feasible, ranks, last + level - feasible.any(-1, keepdim=True).long())
     if n_keep >= f.shape[-2]:
         return ranks
     if n_keep == 0:

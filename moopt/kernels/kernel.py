@@ -39,7 +39,9 @@ class Kernel(Generic[P, R]):
     ) -> None:
         """`schema`: of the operator. `like`: from its arguments, new tensors as it gives them. `cpu`, `cuda`: modules
         of this package with a function of the reference's name. `shared`: places of arguments that all members of a
-        batch have in common; `broadcast`: of those whose leading dimensions are broadcast. `pack` turns the reference's arguments into the operator's, `unpack` back."""
+        batch have in common; `broadcast`: of those whose leading dimensions are broadcast. `pack` turns the
+        reference's arguments into the operator's, `unpack` back.
+        """
         self.name = reference.__name__
         self.reference = reference
         self.modules = {"cpu": cpu, "cuda": cuda}

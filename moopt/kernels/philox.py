@@ -1,5 +1,5 @@
 """Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw (SC'11, "Parallel Random Numbers:
-As Easy as 1, 2, 3", section 3.3), as a torch reference and a Numba version for the CPU.
+As Easy as 1, 2, 3", section 3.3), as a torch reference that runs on every device.
 
 Number `j` of a stream is word `j % 4` of the block whose 128-bit counter is (j // 4, stream), 64 bits each, under
 the 64-bit key of the run. Triton's own `philox` is the same function.
@@ -28,13 +28,18 @@ def philox_block(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tup
     return c0, c1, c2, c3
 
 
-def bits_reference(keys: Tensor, stream: int, n: int) -> Tensor:
-    """Words 0 .. n-1 of a stream for each key: keys int64[r] -> int64[r, n] in [0, 2^32)."""
-    block = torch.arange((n + 3) // 4, device=keys.device)[None, :]
+def bits(keys: Tensor, stream: int, n: int) -> Tensor:
+    """Words 0 .. n-1 of a stream for each key: keys int64[...] -> int64[..., n] in [0, 2^32)."""
+    block = torch.arange((n + 3) // 4, device=keys.device)
     low, high = stream & LOW, stream >> 32 & LOW
     counter = (block & LOW, block >> 32, torch.full_like(block, low), torch.full_like(block, high))
-    words = philox_block(counter, ((keys & LOW)[:, None], (keys >> 32 & LOW)[:, None]))
-    return torch.stack([word.expand(len(keys), -1) for word in words], dim=-1).flatten(1)[:, :n]
+    words = philox_block(counter, ((keys & LOW)[..., None], (keys >> 32 & LOW)[..., None]))
+    return torch.stack([word.expand(*keys.shape, -1) for word in words], dim=-1).flatten(-2)[..., :n]
+
+
+def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
+    """Uniforms 0 .. n-1 of a stream for each key: keys int64[...] -> [..., n] of `dtype`, in (0, 1)."""
+    return to_uniform(bits(keys, stream, n), dtype)
 
 
 def to_uniform(words: Tensor, dtype: torch.dtype) -> Tensor:
@@ -42,30 +47,3 @@ def to_uniform(words: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype == torch.float64:
         return (words.to(torch.float64) + 0.5) * 2.0**-32
     return ((words >> 9).to(dtype) + 0.5) * 2.0**-23
-
-
-def bits(keys: Tensor, stream: int, n: int) -> Tensor:
-    """`bits_reference`, by Numba on the CPU."""
-    if keys.device.type != "cpu":
-        return bits_reference(keys, stream, n)
-    import numpy as np
-
-    from moopt.kernels import philox_cpu
-
-    out = torch.empty((len(keys), n), dtype=torch.int64)
-    philox_cpu.fill_bits(keys.numpy(), np.uint64(stream), out.numpy())
-    return out
-
-
-def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
-    """Uniforms 0 .. n-1 of a stream in (0, 1) for each key: keys int64[r] -> [r, n] of `dtype`."""
-    if keys.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
-        return to_uniform(bits_reference(keys, stream, n), dtype)
-    import numpy as np
-
-    from moopt.kernels import philox_cpu
-
-    out = torch.empty((len(keys), n), dtype=dtype)
-    fill = philox_cpu.fill_double if dtype == torch.float64 else philox_cpu.fill_single
-    fill(keys.numpy(), np.uint64(stream), out.numpy())
-    return out

@@ -1,16 +1,37 @@
 """The Numba version of `moopt.kernels.philox`; imported on first use, because importing Numba takes its time."""
 
 # Words are kept in 64 bits and masked: Numba widens mixed 32-bit arithmetic anyway, and the compiler narrows it again.
+from __future__ import annotations
+
 import numba
 import numpy as np
+import torch
+from torch import Tensor
 
 from moopt.kernels import philox
+from moopt.kernels.arrays import array
 
 U64 = np.uint64
 M0, M1 = U64(philox.MULTIPLIER[0]), U64(philox.MULTIPLIER[1])
 W0, W1 = U64(philox.WEYL[0]), U64(philox.WEYL[1])
 ROUNDS = philox.ROUNDS
 LOW, SHIFT = U64(philox.LOW), U64(32)
+
+
+def bits(keys: Tensor, stream: int, n: int) -> Tensor:
+    """`philox.bits`."""
+    out = torch.empty((*keys.shape, n), dtype=torch.int64)
+    fill_bits(array(keys, 0), U64(stream), array(out, 1))
+    return out
+
+
+def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
+    """`philox.uniform`."""
+    if dtype not in (torch.float32, torch.float64):
+        return philox.uniform(keys, stream, n, dtype)
+    out = torch.empty((*keys.shape, n), dtype=dtype)
+    (fill_double if dtype == torch.float64 else fill_single)(array(keys, 0), U64(stream), array(out, 1))
+    return out
 
 
 @numba.njit(inline="always")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from moopt.kernels.crowding import crowding
 from moopt.kernels.dominance import lexsort, rank
 
+Ranked = Callable[[Tensor, Tensor | None, int], Tensor]
 
-def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
+
+def survivors(
+    f: Tensor, violation: Tensor | None, n_keep: int, ranked: Ranked = rank
+) -> tuple[Tensor, Tensor, Tensor]:
     """Indices, ranks and crowding distances [..., n_keep] of the best of f[..., n, m]: by rank, then the less crowded,
-    then in the given order (Deb et al. 2002, section III-C)."""
-    ranks = rank(f, violation, n_keep)
+    then in the given order (Deb et al. 2002, section III-C). `ranked` gives ranks, as `dominance.rank`."""
+    ranks = ranked(f, violation, n_keep)
     distance = crowding(f, ranks)
     index = lexsort([ranks, -distance])[..., :n_keep]
     return index, ranks.gather(-1, index), distance.gather(-1, index)

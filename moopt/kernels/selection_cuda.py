@@ -1,0 +1,12 @@
+"""Selections by rank for CUDA: the torch references, whose sorts and scans are what a GPU needs, with ranks by Triton;
+imported by `dispatch` on first use."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from moopt.kernels import archive, survival
+from moopt.kernels.dominance_cuda import rank
+
+survivors = partial(survival.survivors, ranked=rank)
+keepers = partial(archive.keepers, ranked=rank)
