@@ -230,8 +230,7 @@ class Run:
 
     def _open(self, runs: torch.Tensor) -> Group:
         rng = Rng(self.seed + runs, device=self.device, dtype=self.dtype)
-        # trials take long: what one of them changed is worth a merge
-        patience = 1 if self.by_trials else None
+        patience = 1 if self.by_trials else None  # a trial takes long: what it changed is worth a merge
         group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, ARCHIVE_CAPACITY, patience)
         self.groups.append(group)
         self.active.append(True)

@@ -65,7 +65,8 @@ def _smallest(values: Floats, k: int) -> float:
             low = i
         else:
             break
-    return values[k - 1]
+    found: float = values[k - 1]
+    return found
 
 
 @njit

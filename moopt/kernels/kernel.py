@@ -107,7 +107,7 @@ class Kernel(Generic[P, R]):
 
 
 def _transforms_active() -> bool:
-    active: bool = torch._C._are_functorch_transforms_active()  # type: ignore[attr-defined]
+    active: bool = torch._C._are_functorch_transforms_active()
     return active
 
 

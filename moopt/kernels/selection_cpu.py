@@ -65,7 +65,8 @@ def compared(f: Tensor, key: Tensor | None) -> tuple[Floats, Floats]:
 
 def least_runs(points: Floats) -> int:
     """How many sets of points are worth a thread."""
-    return LEAST // max(1, points.shape[1]) + 1
+    n: int = points.shape[1]
+    return LEAST // max(1, n) + 1
 
 
 @njit

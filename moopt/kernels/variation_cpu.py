@@ -5,7 +5,7 @@
 whatever the precision of the points, by a function of its own: equal to the reference but for a few roundings. Every
 pair is computed by itself, so the bits depend neither on the number of threads nor on what else is in the batch.
 """
-# mypy: disable-error-code="untyped-decorator,no-untyped-def"
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,call-arg,attr-defined"
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import Any
 import numba  # noqa: TID253
 import numpy as np
 import torch
-from numba import carray  # noqa: TID253
 from numba.extending import intrinsic  # noqa: TID253
 from torch import Tensor
 
@@ -148,8 +147,10 @@ def _pointer(context: Any, address: Any) -> Any:
 def _copy(first, second, out, index, runs, k, width, n, more, before, total, word):
     """Writes those rows [runs, k, width] of two parts, of n and `more` rows, that are asked for; `before` rows are in
     earlier parts and `total` in all."""
-    a, b = carray(_pointer(first), (runs, n, width), word), carray(_pointer(second), (runs, more, width), word)
-    rows, numbers = carray(_pointer(out), (runs, k, width), word), carray(_pointer(index), (runs, k), np.int64)
+    a = numba.carray(_pointer(first), (runs, n, width), word)
+    b = numba.carray(_pointer(second), (runs, more, width), word)
+    rows = numba.carray(_pointer(out), (runs, k, width), word)
+    numbers = numba.carray(_pointer(index), (runs, k), np.int64)
     for r in range(runs):
         for i in range(k):
             at = numbers[r, i]
