@@ -33,6 +33,7 @@ def arguments(name, seed, batch=(3,)):
         "thin": [f, violation > 0, 5], "keepers": [f, violation, 4], "tournament": [uniform(8, 2), [ranks, f[..., 0]]],
         "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
         "nearest_direction": [f, unit], "associate": [f, unit], "neighbours": [f, 4],
+        "nearest_distances": [f, 3],
         "position_within": [niche, [violation, f[..., 0]]],
         "niching": [9, ranks, niche, f[..., 1], 5, uniform(17, 2)],
         "bits": [ranks[..., 0], -(2**62), 7], "uniform": [ranks[..., 0], 2**62, 7, torch.float32],

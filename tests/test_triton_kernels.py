@@ -19,7 +19,7 @@ from moopt.selection import nondominated_mask
 
 pytest.importorskip("triton")
 
-from moopt.kernels import association_cuda, hypervolume_cuda, nearest_cuda, offers_cuda  # noqa: E402
+from moopt.kernels import association_cuda, hypervolume_cuda, nearest, nearest_cuda, offers_cuda  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INF, NAN = float("inf"), float("nan")
@@ -214,7 +214,7 @@ def test_nearest_distances_of_ties_copies_and_missing_points(dtype, data):
 @pytest.mark.parametrize(("m", "k", "most"), [(3, 5, 63), (2, 12, 4), (17, 2, 63)])
 def test_nearest_distances_of_many_points(m, k, most, order, monkeypatch):
     monkeypatch.setattr(nearest_cuda, "MOST", most)  # more than these come from sorted pieces
-    monkeypatch.setattr(nearest_cuda, "CELLS", 100)
+    monkeypatch.setattr(nearest, "CELLS", 100)
     points = draws(2, 1, 14, m)
     points = points.sort(-2).values if order == "sorted" else points
     distance = nearest_cuda.nearest_distances(*here(points), k).cpu()

@@ -19,6 +19,7 @@ from moopt.kernels import (
     association,
     crowding,
     dominance,
+    nearest,
     normalisation,
     offers,
     philox,
@@ -107,6 +108,13 @@ neighbours = Kernel(
     "(Tensor points, int size) -> Tensor",
     lambda points, size: _whole(points, *points.shape[:-1], size),
     cpu="association_cpu",
+)
+nearest_distances = Kernel(
+    nearest.nearest_distances,
+    "(Tensor points, int k) -> Tensor",
+    lambda points, k: points.new_empty(*points.shape[:-1], k),
+    cpu="nearest_cpu",
+    cuda="nearest_cuda",
 )
 position_within = Kernel(
     niches.position_within,

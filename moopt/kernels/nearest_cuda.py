@@ -11,16 +11,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from moopt.kernels import nearest
+
 POINTS, OTHERS = 8, 64  # a tile of one warp, which waits for nobody while it sorts in a near one
 UNROLLED = 16  # coordinates
 MOST = 63  # nearest distances, and that to itself, kept in registers
-CELLS = 2**24  # distances held at a time where more are wanted
 
 
 def nearest_distances(points: Tensor, k: int) -> Tensor:
     """`nearest.nearest_distances`: every point meets all others in tiles and keeps the k nearest so far.
 
-    For more than 63 that exist, pieces of 2^24 distances are made and sorted.
+    For more than 63 that exist, the reference makes pieces and sorts them.
     """
     (*leading, n, m), runs = points.shape, points.shape[:-2].numel()
     points = points.contiguous()
@@ -29,7 +30,7 @@ def nearest_distances(points: Tensor, k: int) -> Tensor:
     if kept <= 0 or not runs:
         return found
     if kept > MOST:
-        return _in_pieces(points, found, kept)
+        return nearest.nearest_distances(points, k)
     with torch.cuda.device_of(points):
         _nearest[(runs * triton.cdiv(n, POINTS),)](
             points, found, n, kept + 1, k,
@@ -48,21 +49,6 @@ def floor(n: int, m: int, k: int, runs: int = 1, itemsize: int = 8) -> tuple[int
     """
     operations = 3 * m  # m differences, m products, m - 1 sums, a comparison
     return runs * n * (m + k) * itemsize, runs * n * (n - 1) * operations
-
-
-def _in_pieces(points: Tensor, found: Tensor, kept: int) -> Tensor:
-    """The distances of some points to all others at a time, sorted."""
-    n, number = points.shape[-2], torch.arange(points.shape[-2], device=points.device)
-    piece = max(1, CELLS // (n * points.shape[:-2].numel()))
-    for start in range(0, n, piece):
-        rows = slice(start, start + piece)
-        square = torch.zeros((), dtype=points.dtype, device=points.device)
-        for column in points.unbind(-1):
-            offset = column[..., rows, None] - column[..., None, :]
-            square = square + offset * offset
-        square = square.masked_fill(square.isnan() | (number[rows, None] == number), torch.inf)
-        found[..., rows, :kept] = square.topk(kept, largest=False).values.sqrt()
-    return found
 
 
 @triton.jit
@@ -94,16 +80,16 @@ def _nearest(
         # As long as any row has one nearer than the farthest it kept: the row's nearest takes its place.
         while tl.max((square < farthest[:, None]).to(tl.int32), axis=None) > 0:
             square = tl.where(square == square, square, float("inf"))
-            nearest = tl.min(square, axis=1)
-            goes = _one(kept, farthest, slots, KEPT) & (nearest < farthest)[:, None]
-            kept = tl.where(goes, nearest[:, None], kept)
-            square = tl.where(_one(square, nearest, lanes, OTHERS), float("inf"), square)
+            least = tl.min(square, axis=1)
+            goes = _one(kept, farthest, slots, KEPT) & (least < farthest)[:, None]
+            kept = tl.where(goes, least[:, None], kept)
+            square = tl.where(_one(square, least, lanes, OTHERS), float("inf"), square)
             farthest = tl.max(kept, axis=1)
     kept = tl.where(slots[None, :] < k, kept, float("inf"))
     for i in range(k):
-        nearest = tl.min(kept, axis=1)
-        tl.store(found + (run * n + rows) * stride + i - 1, nearest, (rows < n) & (i > 0))  # the first is itself
-        kept = tl.where(_one(kept, nearest, slots, KEPT), float("inf"), kept)
+        least = tl.min(kept, axis=1)
+        tl.store(found + (run * n + rows) * stride + i - 1, least, (rows < n) & (i > 0))  # the first is itself
+        kept = tl.where(_one(kept, least, slots, KEPT), float("inf"), kept)
 
 
 @triton.jit

@@ -1,6 +1,6 @@
 """Compares solutions. All objectives are minimised."""
 
-from moopt.selection.diversity import crowding_distance
+from moopt.selection.diversity import crowding_distance, nearest_distances
 from moopt.selection.dominance import nondominated_mask, nondominated_rank
 from moopt.selection.scalarising import pbi, tchebycheff, weighted_sum
 from moopt.selection.tournament import tournament
@@ -9,6 +9,7 @@ from moopt.selection.truncation import best, survivors, thin
 __all__ = [
     "best",
     "crowding_distance",
+    "nearest_distances",
     "nondominated_mask",
     "nondominated_rank",
     "pbi",

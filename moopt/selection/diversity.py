@@ -33,3 +33,16 @@ def crowding_distance(f: Tensor, rank: Tensor | None = None) -> Tensor:
         if rank.shape != f.shape[:-1]:
             raise ValueError(f"rank: expected shape {list(f.shape[:-1])}, got {list(rank.shape)}")
     return dispatch.crowding_distance(f, rank)
+
+
+def nearest_distances(f: Tensor, k: int) -> Tensor:
+    """Euclidean distances of each point to its k nearest others, ascending: [..., n, k].
+
+    f: objectives [..., n, m]; scale them first, where their sizes differ. Infinite where there are fewer than k others,
+    and from a row with NaN, which is nobody's neighbour. The k-th is the density that SPEA2 goes by (Zitzler, Laumanns
+    and Thiele 2001, section 3.1). Raises ValueError for shapes that do not fit and a negative k.
+    """
+    f = as_points("f", f)
+    if k < 0:
+        raise ValueError(f"k: expected a number of neighbours from 0, got {k}")
+    return dispatch.nearest_distances(f, k)
