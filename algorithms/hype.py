@@ -7,18 +7,19 @@ Paper                               here
 P, N                                State.population, pop_size
 R = {r}                             State.reference
 I_h^k(a, P, R) (definition 4)       expected_contribution(...)
-alpha_i (section 3.2)               removal_weights(...)
+alpha_i (section 3.2)               removal_weights(...) of moopt.kernels.contribution
 M samples (section 4.2)             n_samples
 mating selection (algorithm 4)      tournament(rank, -fitness)
 environmental selection (alg. 5)    truncate(...) of the front that does not fit
 
-Differences from the paper: where the last front has too many points, half of the surplus goes in each round, not one
-point; points with equal contributions, as outside of the reference point, are told apart by crowding distance; in
-mating, only the first front has a fitness, of which all points might go (k is its size). Contributions are exact for
-two objectives; for others the samples are the same in all rounds of a generation. Removing one point at a time is a
-little better and much slower: with NSGA-II's operators, 25,000 evaluations of ZDT1 reach hypervolume 0.8713 in place
-of 0.8697. SBX has the probability 1 and index 15 that did best there (0.8705). Integers, choices and permutations
-have operators of their own (`moopt.operators.Variation`).
+Differences from the paper: a surplus of more than 64 points goes in at most 64 equal rounds, not one by one; points
+with equal contributions, as outside of the reference point, are told apart by crowding distance; in mating, only the
+first front has a fitness, of which all points might go (k is its size). Contributions are exact for two objectives and
+sampled for others, by the same samples in all rounds of a generation. But environmental selection by three objectives
+is exact with k = 1, what is lost if only that point goes, since I_h^k takes more than n^2 steps. On DTLZ2, 100
+individuals then have the hypervolume 0.755 after 100 generations, against 0.754 with exact I_h^k, 0.747 with 10,000
+samples and 0.756 when points go one by one (medians of nine runs). SBX has the probability 1 and index 15 that did best
+on ZDT1. Integers, choices and permutations have operators of their own (`moopt.operators.Variation`).
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class HypE(AskTell):
     """Keeps the points with which the most hypervolume would be lost.
 
     The reference point is that of the problem; where it has none, the greatest values among the points told first,
-    and a tenth of their range beyond. `n_samples`: of the hypervolume in each generation, from three objectives on
-    (memory is bounded, time grows with it). `variation`: SBX with probability 1 and index 15, polynomial mutation with
+    and a tenth of their range beyond. `n_samples`: of the hypervolume in each generation, where contributions are not
+    exact (time grows with it). `variation`: SBX with probability 1 and index 15, polynomial mutation with
     probability 1/d and index 20. Raises ValueError for fewer than two individuals or no sample.
     """
 
@@ -80,11 +81,8 @@ class HypE(AskTell):
     ) -> tuple[Tensor, Any, State]:
         if len(state.population) < self.pop_size:
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        pairs = (self.pop_size + 1) // 2
-        chosen = tournament(rng.fold(0).uniform(2 * pairs, 2), state.rank, -state.fitness)
-        parents = torch.take_along_dim(state.population.x, chosen[..., None], -2)
-        children = self.variation(problem.space, parents[:, :pairs], parents[:, pairs:], rng.fold(1))
-        return children[:, : self.pop_size], None, state
+        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.fitness)
+        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
 
     def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
         reference = torch.where(torch.isfinite(state.reference), state.reference, beyond(evaluation))

@@ -21,6 +21,7 @@ def arguments(name, seed, batch=(3,)):
     index = torch.randint(0, 27, (*batch, 6), generator=generator)
     niche, target = torch.randint(0, 5, (2, *batch, 17), generator=generator)
     target = torch.stack((target, (target + 1) % 5), -1)
+    corner = torch.full((*batch, 3), 1.1, dtype=torch.float64)
     weights = torch.rand(5, 3, generator=generator, dtype=torch.float64)
     unit = torch.nn.functional.normalize(uniform(9, 3), dim=-1)
     if name == "children":
@@ -34,6 +35,9 @@ def arguments(name, seed, batch=(3,)):
         "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
         "nearest_direction": [f, unit], "associate": [f, unit], "neighbours": [f, 4],
         "nearest_distances": [f, 3],
+        "contributions": [f, corner],
+        "expected_contribution": [f, ranks == 0, corner, torch.full(batch, 2), uniform(50, 3)],
+        "truncate": [f, ranks == 0, torch.full(batch, 2), 3, corner, uniform(50, 3), f[..., 1]],
         "position_within": [niche, [violation, f[..., 0]]],
         "niching": [9, ranks, niche, f[..., 1], 5, uniform(17, 2)],
         "bits": [ranks[..., 0], -(2**62), 7], "uniform": [ranks[..., 0], 2**62, 7, torch.float32],

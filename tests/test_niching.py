@@ -1,4 +1,4 @@
-"""Reference directions, neighbourhoods and expected contributions, against loops, enumeration and known answers."""
+"""Reference directions and neighbourhoods, against loops, enumeration and known answers."""
 
 import itertools
 import math
@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt import Rng
-from moopt.indicators import hypervolume, hypervolume_contributions
 from moopt.kernels import association, association_cpu, normalisation, normalisation_cpu, offers, offers_cpu
 from moopt.kernels import niching as niches
 from moopt.kernels import niching_cpu as niches_cpu
 from moopt.operators.directions import das_dennis, directions
-from moopt.selection import contribution, niching, pbi, tchebycheff, weighted_sum
-from moopt.selection.contribution import expected_contribution, removal_weights, truncate
+from moopt.selection import niching, pbi, tchebycheff, weighted_sum
 from moopt.selection.neighbourhood import best_offer, neighbours, replacement
 from moopt.selection.niching import (
     angle_penalised_distance,
@@ -443,115 +441,3 @@ def test_a_subproblem_needs_a_known_function():
     one = torch.ones(1, 2, dtype=torch.float64)
     with pytest.raises(ValueError, match="function: expected one of tchebycheff, weighted_sum, pbi, got 'sum'"):
         replacement(one, one[0, :1], torch.tensor([[0]]), one, one[0, :1], one, "sum")
-
-
-# expected contributions
-
-
-def cells(f, reference):
-    """Volume of each cell of the grid through all points, and which points dominate it."""
-    axes = [sorted({*column, r}) for column, r in zip(f.T.tolist(), reference, strict=True)]
-    axes = [[x for x in axis if x <= r] for axis, r in zip(axes, reference, strict=True)]
-    for corner in itertools.product(*(range(len(axis) - 1) for axis in axes)):
-        low = [axis[i] for axis, i in zip(axes, corner, strict=True)]
-        volume = math.prod(axis[i + 1] - axis[i] for axis, i in zip(axes, corner, strict=True))
-        yield volume, frozenset(i for i, p in enumerate(f.tolist()) if all(a <= b for a, b in zip(p, low, strict=True)))
-
-
-def enumerated(f, reference, k):
-    """The definition: over all sets of k points with the one in question, its mean share of what only they dominate."""
-    n, grid, value = len(f), list(cells(f, reference)), []
-    for a in range(n):
-        sets = [{a, *rest} for rest in itertools.combinations([i for i in range(n) if i != a], k - 1)]
-        lost = [sum(v / len(who) for v, who in grid if a in who and who <= s) for s in sets]
-        value.append(sum(lost) / len(lost))
-    return torch.tensor(value, dtype=torch.float64)
-
-
-def front(n, m, seed):
-    """Points that do not dominate each other, on a bent surface."""
-    f = draws(n, m, seed=seed) + 0.05
-    return f / f.pow(3).sum(-1, keepdim=True).pow(1 / 3) * t(*[1.0 + 0.5 * j for j in range(m)])
-
-
-@pytest.mark.parametrize("k", [1, 2, 4, 6])
-def test_contributions_are_those_of_the_definition(k):
-    f, reference = front(6, 2, 3), [1.2, 1.3]
-    f = torch.cat((f, f[:1], t([0.0, 9.0])))  # a copy, and a point beyond the reference point
-    valid, none = torch.ones(8, dtype=torch.bool), f.new_zeros(0, 2)
-    found = expected_contribution(f, valid, t(*reference), torch.tensor(k), none)
-    assert torch.allclose(found, enumerated(f, reference, k), rtol=1e-12, atol=1e-15)
-    more = torch.cat((t([0.01, 0.02], [NAN, NAN]), f)).nan_to_num(INF)  # not in the front: as if they did not exist
-    masked = expected_contribution(more, torch.arange(10) >= 2, t(*reference), torch.tensor(k), none)
-    assert torch.allclose(masked[2:], found, rtol=1e-12, atol=1e-15) and not masked[:2].any()
-
-
-@pytest.mark.parametrize("k", [1, 3])
-def test_sampled_contributions_come_near_the_definition(k):
-    f, reference = front(5, 3, 4), [1.2, 1.7, 2.1]
-    found = expected_contribution(f, f[:, 0] >= 0, t(*reference), torch.tensor(k), draws(200_000, 3))
-    assert torch.allclose(found, enumerated(f, reference, k), rtol=0.03)
-
-
-def test_contributions_of_one_removal_are_the_hypervolume_contributions():
-    for m, tolerance in ((2, 1e-12), (4, 0.05)):
-        f, reference = front(9, m, 6), [1.1 + 0.5 * j for j in range(m)]
-        found = expected_contribution(f, f[:, 0] >= 0, t(*reference), torch.tensor(1), draws(400_000, m))
-        exact = hypervolume_contributions(f, reference)
-        assert torch.allclose(found, exact, rtol=tolerance, atol=tolerance * exact.max().item())
-
-
-def test_contributions_add_up_to_what_is_lost_on_average():
-    """n/k times the mean loss over all sets of k points."""
-    f, reference, k = front(7, 2, 9), [1.15, 1.6], 3
-    found = expected_contribution(f, f[:, 0] >= 0, t(*reference), torch.tensor(k), f.new_zeros(0, 2)).sum()
-    kept = [f[list(s)] for s in itertools.combinations(range(7), 7 - k)]
-    lost = hypervolume(f, reference) - torch.stack([hypervolume(s, reference) for s in kept]).mean()
-    assert found.item() == pytest.approx(7 / k * lost.item(), rel=1e-12)
-
-
-def test_weights_of_shared_volume():
-    """n = 5, k = 3: 1, 1/2 * 2/4, 1/3 * 2/4 * 1/3, then nothing, since only three points go."""
-    found = removal_weights(torch.tensor(5), torch.tensor(3), 6)
-    assert torch.allclose(found, t(1.0, 0.25, 1 / 18, 0.0, 0.0, 0.0))
-
-
-@pytest.mark.parametrize("m", [2, 3])
-def test_a_run_has_the_same_contributions_alone(m, monkeypatch):
-    f = torch.stack([front(45, m, seed) for seed in range(31)])
-    valid = Rng(range(31)).fold(1).uniform(45) < 0.8
-    reference, u = f.amax(-2) * 1.1, Rng(range(31)).fold(2).uniform(301, m)
-    k = valid.sum(-1) // 2
-    same_alone(expected_contribution, f, valid, reference, k, u)
-    whole = expected_contribution(f, valid, reference, k, u)
-    monkeypatch.setattr(contribution, "CELLS", 20_000)  # pieces differ, the bits do not
-    assert torch.equal(whole, expected_contribution(f, valid, reference, k, u))
-    monkeypatch.setattr(contribution, "BLOCK", 200)
-    assert torch.allclose(whole, expected_contribution(f, valid, reference, k, u), rtol=1e-12)
-
-
-def test_truncation_takes_away_what_it_must():
-    f = torch.stack([front(12, 2, seed) for seed in (1, 2, 3)])
-    in_front = torch.ones(3, 12, dtype=torch.bool)
-    in_front[2, :4] = False
-    reference, tie = t([1.2, 1.8]).expand(3, -1), torch.zeros(3, 12)
-    stay = truncate(f, in_front, torch.tensor([0, 1, 6]), 6, reference, f.new_zeros(3, 0, 2), tie)
-    assert stay.sum(-1).tolist() == [12, 11, 2] and not stay[2, :4].any()
-    assert (~stay[1]).nonzero().item() == hypervolume_contributions(f[1], reference[1]).argmin().item()
-    beyond = f + 5.0  # all contributions are 0
-    tie = torch.arange(36).view(3, 12).flip(-1).double()
-    stay = truncate(beyond, in_front, torch.tensor([2, 2, 2]), 2, reference, f.new_zeros(3, 0, 2), tie)
-    assert [(~row).nonzero()[:, 0].tolist() for row in stay[:2]] == [[10, 11], [10, 11]]
-
-
-def test_truncation_loses_little_more_than_one_by_one():
-    """Half of the surplus in each round against the paper's one point in each."""
-    f, reference = front(40, 2, 7), t(1.1, 1.65)
-    valid, none = torch.ones(40, dtype=torch.bool), f.new_zeros(0, 2)
-    halves = truncate(f, valid, torch.tensor(20), 20, reference, none, torch.zeros(40))
-    single = valid.clone()
-    for k in range(20, 0, -1):
-        value = expected_contribution(f, single, reference, torch.tensor(k), none)
-        single[value.masked_fill(~single, INF).argmin()] = False
-    whole, one, half = (hypervolume(f[some], reference).item() for some in (valid, single, halves))
-    assert whole > one and (whole - half) <= 1.25 * (whole - one)

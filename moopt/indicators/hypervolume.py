@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt.indicators._sets import as_set, as_vector
+from moopt.kernels import dispatch
 from moopt.selection.dominance import nondominated_mask
 
 
@@ -38,7 +39,8 @@ def hypervolume(
     if n == 0:
         return torch.zeros_like(box)
     if m == 2:
-        x, y, _ = _by_first(points)
+        order = points[..., 0].argsort(-1)
+        x, y = points[..., 0].gather(-1, order), points[..., 1].gather(-1, order)
         strips = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (r[..., 1:] - y.cummin(-1).values)
         value = strips.sum(-1)
     else:
@@ -60,10 +62,9 @@ def hypervolume_contributions(
     """What each point of f[..., n, m] adds to the hypervolume: HV(f) - HV(f without it), [..., n].
 
     A copy or a dominated point adds nothing, yet a dominated point lessens what the one above it adds;
-    `ignore_dominated` leaves dominated points out first, as a front-wise selection does. O(n log n) for one
-    and two objectives, and for three with `ignore_dominated`; else n hypervolumes of what remains inside a
-    point's box. A point with -inf gets inf and is left out of the others' account. Errors and conventions as
-    for `hypervolume`.
+    `ignore_dominated` leaves dominated points out first, as a front-wise selection does. O(n log n) up to three
+    objectives; above, n hypervolumes of what remains inside a point's box. A point with -inf gets inf and is
+    left out of the others' account. Errors and conventions as for `hypervolume`.
     """
     points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
     n, m = points.shape[-2:]
@@ -71,19 +72,7 @@ def hypervolume_contributions(
         return torch.zeros_like(unbounded, dtype=torch.float64)
     if ignore_dominated:
         points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
-    if m == 2:
-        x, y, order = _by_first(points)
-        # Up to the next x, what lies between the lowest and second lowest y so far belongs to the lowest.
-        lowest, owner = y.cummin(-1)
-        displaced = torch.cat([r[..., 1:], torch.maximum(y[..., 1:], lowest[..., :-1])], -1)
-        strip = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (displaced.cummin(-1).values - lowest)
-        value = torch.zeros_like(x).scatter_add(-1, order.gather(-1, owner), strip)
-    else:
-        import moocore  # type: ignore[import-untyped, unused-ignore]
-
-        # Elsewhere moocore's contributions are 0 below 1e-8 of the whole.
-        exact = m == 3 and ignore_dominated
-        value = _each(points, r, (n,), moocore.hv_contributions if exact else _exclusive)
+    value = dispatch.contributions(points, r) if m <= 3 else _each(points, r, (n,), _exclusive)
     return value.masked_fill(unbounded, torch.inf) / box[..., None]
 
 
@@ -133,12 +122,6 @@ def _exclusive(points: NDArray[np.float64], reference: NDArray[np.float64]) -> N
             covered = moocore.hypervolume(inside, reference) if len(inside) else 0.0
             value[i] = max(0.0, np.prod(reference - point) - covered)
     return value
-
-
-def _by_first(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both objectives in ascending order of the first, and that order."""
-    order = points[..., 0].argsort(-1)
-    return points[..., 0].gather(-1, order), points[..., 1].gather(-1, order), order
 
 
 def _each(f: Tensor, r: Tensor, shape: tuple[int, ...], function: Callable[..., Any]) -> Tensor:

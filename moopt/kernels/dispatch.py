@@ -17,8 +17,10 @@ from torch import Tensor
 from moopt.kernels import (
     archive,
     association,
+    contribution,
     crowding,
     dominance,
+    hypervolume,
     nearest,
     normalisation,
     offers,
@@ -115,6 +117,25 @@ nearest_distances = Kernel(
     lambda points, k: points.new_empty(*points.shape[:-1], k),
     cpu="nearest_cpu",
     cuda="nearest_cuda",
+)
+contributions = Kernel(
+    hypervolume.contributions,
+    "(Tensor f, Tensor reference) -> Tensor",
+    lambda f, reference: f.new_empty(f.shape[:-1], dtype=torch.float64),
+    cpu="hypervolume_cpu",
+    cuda="hypervolume_cuda",
+)
+expected_contribution = Kernel(
+    contribution.expected_contribution,
+    "(Tensor f, Tensor valid, Tensor reference, Tensor k, Tensor u) -> Tensor",
+    lambda f, *others: f.new_empty(f.shape[:-1], dtype=torch.float64),
+    cpu="contribution_cpu",
+)
+truncate = Kernel(
+    contribution.truncate,
+    "(Tensor f, Tensor front, Tensor surplus, int most, Tensor reference, Tensor u, Tensor tie) -> Tensor",
+    lambda f, front, *others: torch.empty_like(front),
+    cpu="contribution_cpu",
 )
 position_within = Kernel(
     niches.position_within,

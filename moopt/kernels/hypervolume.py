@@ -1,0 +1,59 @@
+"""Exact hypervolume contributions, as a readable torch reference that runs on every device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CELLS = 2**22  # points of columns held at a time
+
+
+def contributions(f: Tensor, reference: Tensor) -> Tensor:
+    """Volume that each point of f[..., n, m] dominates alone, up to reference[..., m]: float64[..., n], m = 2 or 3.
+
+    Copies and dominated points have 0 but lessen others. Points that are not better than the reference point in every
+    objective, such as rows with NaN, take no part.
+    """
+    f = f.double()
+    reference = reference.double().expand(*f.shape[:-2], f.shape[-1])
+    better = (f < reference[..., None, :]).all(-1, keepdim=True)
+    f = torch.where(better, f, reference[..., None, :])
+    value = torch.zeros(f.shape[:-1], dtype=torch.float64, device=f.device)
+    return (_strips if f.shape[-1] == 2 else _columns)(f, reference, value) if f.shape[-2] else value
+
+
+def _strips(f: Tensor, reference: Tensor, value: Tensor) -> Tensor:
+    """Up to the next x, what lies between the lowest and second lowest y so far belongs to the lowest."""
+    order = f[..., 0].argsort(-1)
+    x, y = torch.take_along_dim(f, order[..., None], -2).unbind(-1)
+    lowest, second, owner = _two_lowest(y, reference[..., 1:])
+    strip = _steps(x, reference[..., :1]) * (second - lowest)
+    return value.scatter_add(-1, order.gather(-1, owner), strip)
+
+
+def _columns(f: Tensor, reference: Tensor, value: Tensor) -> Tensor:
+    """Each x up to the next bounds a column, in which all points not above that x rise with z as in `_strips`."""
+    order = f[..., 2].argsort(-1)
+    x, y, z = torch.take_along_dim(f, order[..., None], -2).unbind(-1)
+    height = _steps(z, reference[..., 2:])
+    left = x.sort(-1).values
+    width = _steps(left, reference[..., :1])
+    ceiling = reference[..., None, 1:2]
+    for part in range(0, x.shape[-1], size := max(1, CELLS // max(1, x.numel()))):
+        inside = x[..., None, :] <= left[..., part : part + size, None]
+        lowest, second, owner = _two_lowest(torch.where(inside, y[..., None, :], ceiling), ceiling)
+        boxes = width[..., part : part + size, None] * height[..., None, :] * (second - lowest)
+        value = value.scatter_add(-1, order.gather(-1, owner.flatten(-2)), boxes.flatten(-2))
+    return value
+
+
+def _steps(ascending: Tensor, end: Tensor) -> Tensor:
+    """From each value to the next, and from the last to end[..., 1]."""
+    return torch.cat((ascending[..., 1:], end), -1) - ascending
+
+
+def _two_lowest(y: Tensor, ceiling: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Lowest and second lowest of y[..., :i + 1] and ceiling[..., 1], and the place of the lowest."""
+    lowest, owner = y.cummin(-1)
+    displaced = torch.cat((ceiling.expand_as(y[..., :1]), torch.maximum(y[..., 1:], lowest[..., :-1])), -1)
+    return lowest, displaced.cummin(-1).values, owner
