@@ -17,9 +17,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-RADIX_FROM = 400  # keys from which on radix sort is faster than merging
+RADIX_FROM = 300  # keys from which on radix sort is faster than merging
 RUN = 8  # keys sorted by insertion before merging
 DIGIT = 11  # bits; counts of one digit fill 16 KiB, half of the first-level cache
+SWAPS = 4  # per key, as long as three more passes
 
 njit = numba.njit(cache=True, nogil=True)
 
@@ -62,36 +63,59 @@ def arrange(key: Floats, rows: Ints) -> None:
 
 @njit
 def _radix(key: Floats, rows: Ints, other_key: Floats, other_rows: Ints) -> None:
+    """Sorts by the upper half of the bits and inserts where the lower half matters; sorts by all if that is often."""
     n = len(key)
-    bits, other_bits = key.view(np.uint64), other_key.view(np.uint64)
+    bits, other_bits, moved, other_moved = key.view(np.uint64), other_key.view(np.uint64), rows, other_rows
     sign, all_ones = np.uint64(1) << np.uint64(63), ~np.uint64(0)
-    mask = np.uint64((1 << DIGIT) - 1)
-    count = np.zeros((64 + DIGIT - 1) // DIGIT * (1 << DIGIT), np.int64).reshape(-1, 1 << DIGIT)
+    count = np.empty(1 << DIGIT, np.int64)
     for i in range(n):
         b: Any = bits[i]
         if b == sign:  # -0.0 equals 0.0
             b = np.uint64(0)
-        b ^= all_ones if b >= sign else sign  # now unsigned integers are ordered like the numbers
-        bits[i] = b
-        for digit in range(len(count)):
-            count[digit, np.int64(b >> np.uint64(DIGIT * digit) & mask)] += 1
-    for digit in range(len(count)):
-        shift = np.uint64(DIGIT * digit)
-        if count[digit, np.int64(bits[0] >> shift & mask)] == n:
-            continue
-        total: Any = 0
-        for value in range(1 << DIGIT):
-            total += count[digit, value]
-            count[digit, value] = total - count[digit, value]
-        for i in range(n):
-            bucket = np.int64(bits[i] >> shift & mask)
-            at = count[digit, bucket]
-            other_bits[at], other_rows[at] = bits[i], rows[i]
-            count[digit, bucket] = at + 1
-        for i in range(n):
-            bits[i], rows[i] = other_bits[i], other_rows[i]
+        bits[i] = b ^ (all_ones if b >= sign else sign)  # unsigned integers ordered like the numbers
+    half = 3 * DIGIT
+    for low in (half, 0):
+        for shift in range(low, 64, DIGIT):
+            if _pass(bits, moved, other_bits, other_moved, count, np.uint64(shift)):
+                bits, other_bits, moved, other_moved = other_bits, bits, other_moved, moved
+        swaps, i = 0, 1
+        while i < n and swaps < SWAPS * n:
+            b, row, j = bits[i], moved[i], i
+            while j > 0 and bits[j - 1] > b:
+                bits[j], moved[j] = bits[j - 1], moved[j - 1]
+                j -= 1
+            bits[j], moved[j] = b, row
+            swaps += i - j
+            i += 1
+        if i >= n:
+            break
     for i in range(n):
-        bits[i] ^= sign if bits[i] >= sign else all_ones
+        b = bits[i] ^ (sign if bits[i] >= sign else all_ones)
+        row = moved[i]
+        bits[i] = b
+        other_bits[i], other_moved[i] = b, row
+
+
+@njit
+def _pass(bits: Any, rows: Ints, to_bits: Any, to_rows: Ints, count: Ints, shift: Any) -> bool:
+    """Sorts by one digit into other arrays, or does nothing where all have the same."""
+    n, mask = len(bits), np.uint64((1 << DIGIT) - 1)
+    for digit in range(len(count)):
+        count[digit] = 0
+    for i in range(n):
+        count[np.int64(bits[i] >> shift & mask)] += 1
+    if count[np.int64(bits[0] >> shift & mask)] == n:
+        return False
+    total = 0
+    for digit in range(len(count)):
+        total += count[digit]
+        count[digit] = total - count[digit]
+    for i in range(n):
+        digit = np.int64(bits[i] >> shift & mask)
+        at = count[digit]
+        to_bits[at], to_rows[at] = bits[i], rows[i]
+        count[digit] = at + 1
+    return True
 
 
 @njit

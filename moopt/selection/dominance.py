@@ -36,9 +36,10 @@ def nondominated_mask(f: Tensor, violation: Tensor | None = None) -> Tensor:
     """
     f, violation = checked(f, violation)
     first = dispatch.rank(f, violation, min(1, f.shape[-2])) == 0
+    failed = f[..., :1, :].isnan().any(-1)  # failed points are in the first front only with all others: see point 0
     if violation is not None:
-        first &= violation < float("inf")
-    return first & ~f.isnan().any(-1)
+        failed = failed | ~(violation[..., :1] < float("inf"))
+    return first & ~(first[..., :1] & failed)
 
 
 def checked(f: Tensor, violation: Tensor | None) -> tuple[Tensor, Tensor | None]:
