@@ -38,8 +38,8 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("nsga2", "zdt1", 100, 1, 5, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
-    Case("nsga2", "zdt1", 100, 31, 5, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
+    Case("nsga2", "zdt1", 100, 1, 3, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
+    Case("nsga2", "zdt1", 100, 31, 3, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
     Case("nsga2", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "pygmo": 100, "evox": 20, "evox compiled": 100}),
     Case("nsga2", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "pygmo": 3, "evox": 2, "evox compiled": 4}, 2.5),
     Case("nsga2", "dtlz2", 100_000, 1, 3, 10, {}, 2.5),

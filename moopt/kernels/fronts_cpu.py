@@ -3,7 +3,7 @@
 Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change
 here, delete `__pycache__`.
 """
-# mypy: disable-error-code="untyped-decorator"
+# mypy: disable-error-code="untyped-decorator,operator,assignment"
 
 from __future__ import annotations
 
