@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,16 @@ class Status(StrEnum):
     FAILED = "failed"  #: no evaluation succeeded: the front is empty
 
 
-def versions() -> dict[str, str]:
-    """What the result was made with."""
+@cache
+def _version() -> str:
     from importlib.metadata import version
 
-    return {"moopt": version("moopt"), "torch": torch.__version__, "python": platform.python_version()}
+    return version("moopt")
+
+
+def versions() -> dict[str, str]:
+    """What the result was made with."""
+    return {"moopt": _version(), "torch": torch.__version__, "python": platform.python_version()}
 
 
 @dataclass(frozen=True)

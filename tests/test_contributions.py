@@ -22,6 +22,7 @@ from moopt.selection.contribution import expected_contribution, truncate
 
 INF, NAN = float("inf"), float("nan")
 EXACT = {"torch": hypervolume_torch.contributions, "numba": hypervolume_cpu.contributions}
+VOLUME = {"torch": hypervolume_torch.volume, "numba": hypervolume_cpu.volume}
 EXPECTED = {"torch": contribution.expected_contribution, "numba": contribution_cpu.expected_contribution}
 TRUNCATE = {"torch": contribution.truncate, "numba": contribution_cpu.truncate}
 
@@ -38,6 +39,49 @@ def front(n, m, seed):
     """Points that do not dominate each other, on a bent surface."""
     f = draws(n, m, seed=seed) + 0.05
     return f / f.pow(3).sum(-1, keepdim=True).pow(1 / 3) * t(*[1.0 + 0.5 * j for j in range(m)])
+
+
+# hypervolume
+
+
+@pytest.mark.parametrize("kernel", VOLUME)
+@settings(deadline=None, max_examples=150)
+@given(
+    st.tuples(st.integers(0, 30), st.integers(2, 3)).flatmap(
+        lambda shape: hnp.arrays(np.float64, shape, elements=st.sampled_from([-0.0, 0.0, 1, 2, 3, 4, 5, 6, INF, NAN]))
+    )
+)
+def test_volume_is_the_number_of_cells_that_some_point_dominates(kernel, f):
+    """Ties, copies, dominated, failed and useless points: sums of whole numbers are exact."""
+    grid = np.stack(np.meshgrid(*[np.arange(5)] * f.shape[1], indexing="ij"), -1)
+    inside = [(point <= grid).all(-1) for point in f if (point < 5).all()]
+    expected = float(np.any(inside, 0).sum()) if inside else 0.0
+    assert VOLUME[kernel](torch.from_numpy(f), torch.tensor(5.0)).item() == expected
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_volume_of_many_points(m):
+    """More than 64^2, which adds a level to the set of places, in batches and each set with its reference point."""
+    shell, cloud = front(5000, m, 8), draws(5000, m, seed=9)
+    cloud[:1500] = cloud[1500:3000].round(decimals=1)
+    line = torch.stack((cloud[:, 0], 1 - cloud[:, 0], cloud[:, 1]), -1)[:, :m]  # all in one staircase
+    f, reference = torch.stack((shell, cloud, line)), draws(3, m, seed=3) + 0.6
+    found = hypervolume_cpu.volume(f, reference)
+    for i in range(3):
+        inside = f[i][(f[i] < reference[i]).all(-1)].numpy()
+        assert found[i].item() == pytest.approx(moocore.hypervolume(inside, ref=reference[i].numpy()), rel=1e-12)
+        assert torch.equal(hypervolume_cpu.volume(f[i], reference[i]), found[i])
+    few = f[:, :300]
+    torch.testing.assert_close(hypervolume_torch.volume(few, reference), hypervolume_cpu.volume(few, reference))
+
+
+@pytest.mark.parametrize("kernel", VOLUME)
+def test_volume_of_empty_sets_and_endless_ones(kernel):
+    for shape in ((0, 3), (3, 0, 3), (0, 4, 3), (2, 0, 2)):
+        assert VOLUME[kernel](torch.zeros(shape), torch.ones(shape[-1])).tolist() == torch.zeros(shape[:-2]).tolist()
+    f = t([1, 1, 1], [-INF, 2, 3])
+    assert VOLUME[kernel](f, t(2, 3, 4)).item() == INF
+    assert VOLUME[kernel](f, t(2, 2, 4)).item() == 3  # not better in the second objective
 
 
 # exact contributions

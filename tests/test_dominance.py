@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch, dominance, fronts_cpu, selection_cpu, sorting_cpu, survival
+from moopt.kernels import dispatch, dominance, fronts_cpu, selection_cpu, sorting_cpu, survival, tries_cpu
 from moopt.selection import (
     best,
     crowding_distance,
@@ -383,4 +383,4 @@ def test_staircases_and_trees_agree(kind):
     f = f[np.lexsort(f.T[::-1])]
     for n_keep in (1, 200, 900):
         assert (cut(torch.tensor(fronts_cpu.stairs(f, n_keep)), n_keep)
-                == cut(torch.tensor(fronts_cpu.trees(f, n_keep)), n_keep)).all()  # fmt: skip
+                == cut(torch.tensor(tries_cpu.trees(f, n_keep)), n_keep)).all()  # fmt: skip

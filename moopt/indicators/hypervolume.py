@@ -30,24 +30,19 @@ def hypervolume(
 
     Greater is better (Zitzler and Thiele 1998). A point that is not better than the reference point in every
     objective adds nothing, nor does a row with NaN; an empty set has 0, a set with -inf (better than the
-    reference point elsewhere) inf. Exact, in closed form for one and two objectives, by moocore on the CPU
-    for more (O(n log n) for three, n^2 for four, n^(m - 2) above). Raises ValueError for shapes that do not
+    reference point elsewhere) inf. Exact: O(n log n) up to three objectives (three on the CPU),
+    by moocore on the CPU for more (n^2 for four, n^(m - 2) above). Raises ValueError for shapes that do not
     fit, an infinite reference point, or an ideal point not better than nadir or reference point.
     """
-    points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
-    n, m = points.shape[-2:]
-    if n == 0:
-        return torch.zeros_like(box)
-    if m == 2:
-        order = points[..., 0].argsort(-1)
-        x, y = points[..., 0].gather(-1, order), points[..., 1].gather(-1, order)
-        strips = (torch.cat([x[..., 1:], r[..., :1]], -1) - x) * (r[..., 1:] - y.cummin(-1).values)
-        value = strips.sum(-1)
+    points, r, box = _framed(f, reference_point, ideal, nadir, relative)
+    if points.shape[-1] <= 3:  # beyond two objectives torch alone would need n^2 memory
+        value = dispatch.volume(points if points.shape[-1] == 2 else points.cpu(), r.to(points.device)).to(r.device)
     else:
         import moocore  # type: ignore[import-untyped, unused-ignore]
 
-        value = _each(points, r, (), moocore.hypervolume)
-    return value.masked_fill(unbounded.any(-1), torch.inf) / box
+        points, unbounded = _bounded(points, r)
+        value = _each(points, r, (), moocore.hypervolume).masked_fill(unbounded.any(-1), torch.inf)
+    return value / box
 
 
 def hypervolume_contributions(
@@ -66,7 +61,8 @@ def hypervolume_contributions(
     objectives; above, n hypervolumes of what remains inside a point's box. A point with -inf gets inf and is
     left out of the others' account. Errors and conventions as for `hypervolume`.
     """
-    points, r, box, unbounded = _prepared(f, reference_point, ideal, nadir, relative)
+    points, r, box = _framed(f, reference_point, ideal, nadir, relative)
+    points, unbounded = _bounded(points, r)
     n, m = points.shape[-2:]
     if n == 0:
         return torch.zeros_like(unbounded, dtype=torch.float64)
@@ -76,12 +72,11 @@ def hypervolume_contributions(
     return value.masked_fill(unbounded, torch.inf) / box[..., None]
 
 
-def _prepared(
+def _framed(
     given: Any, reference_point: Any, ideal: Any, nadir: Any, relative: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Points of which all that add nothing are moved onto the reference point, the reference point [..., m],
-    the volume to divide by [...], and which points had -inf [..., n]; one objective becomes two, the second
-    of height 1.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points [..., n, m], the reference point [..., m] and the volume to divide by [...], all scaled; one objective
+    becomes two, the second of height 1.
     """
     shape = np.shape(reference_point)
     f = as_set(given, shape[-1] if shape else None)
@@ -100,13 +95,17 @@ def _prepared(
             raise ValueError(f"reference_point: expected greater than the ideal point, got {reference_point}")
     box = (r - corner).prod(-1) if relative and corner is not None else r.new_ones(())
     batch = np.broadcast_shapes(f.shape[:-2], r.shape[:-1])
-    r = r.expand(*batch, -1)
-    better = (f < r[..., None, :]).all(-1)
-    unbounded = better & (f == -torch.inf).any(-1)
-    f = torch.where((better & ~unbounded)[..., None], f, r[..., None, :])
+    f, r = f.expand(*batch, *f.shape[-2:]), r.expand(*batch, -1)
     if f.shape[-1] == 1:
         f, r = torch.nn.functional.pad(f, (0, 1)), torch.nn.functional.pad(r, (0, 1), value=1.0)
-    return f, r, box.expand(batch), unbounded
+    return f, r, box.expand(batch)
+
+
+def _bounded(f: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+    """Points of which all that add nothing are moved onto the reference point, and which had -inf: bool[..., n]."""
+    better = (f < r[..., None, :]).all(-1)
+    unbounded = better & (f == -torch.inf).any(-1)
+    return torch.where((better & ~unbounded)[..., None], f, r[..., None, :]), unbounded
 
 
 def _exclusive(points: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt.kernels.archive import AT_ONCE
 from moopt.kernels.arrays import array, tensor
-from moopt.kernels.selection_cpu import _rank_one, compared, least_runs
+from moopt.kernels.selection_cpu import compared, least_runs, ranked
 from moopt.kernels.sorting_cpu import Flags, Floats, Ints, equal, sort
 from moopt.kernels.threads import in_parts
 
@@ -37,7 +38,8 @@ def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor
 
     def part(start: int, stop: int) -> None:
         runs = slice(start, stop)
-        _keepers_batch(points[runs], excess[runs], capacity, single, index[runs], counts[runs])
+        found = ranked(points[runs], excess[runs], min(1, points.shape[1]))
+        _keepers_batch(points[runs], excess[runs], *found, capacity, single, index[runs], counts[runs])
 
     in_parts(part, len(points), least_runs(points))
     return tensor(index, *f.shape[:-2], shape[1]), tensor(counts, *f.shape[:-2], shape[1])
@@ -70,9 +72,12 @@ def _smallest(values: Floats, k: int) -> float:
 
 
 @njit
-def _thin_one(f: Floats, distinct: Ints, alive: Flags, surplus: int, single: bool) -> None:
-    """Takes `surplus` of the rows out of `alive`. `distinct`: those that are neither copies nor NaN, in lexicographic
-    order; the others have distance 0 and are nobody's neighbours."""
+def _thin_one(f: Floats, distinct: Ints, alive: Flags, count: int, capacity: int, single: bool) -> None:
+    """Leaves `capacity` of the `count` rows in `alive`.
+
+    `distinct`: those that are neither copies nor NaN, in lexicographic order; the others have distance 0 and are
+    nobody's neighbours.
+    """
     n, m = f.shape
     at, value = np.empty((m, len(distinct)), np.int64), np.empty((m, len(distinct)))
     for j in range(m):
@@ -81,6 +86,7 @@ def _thin_one(f: Floats, distinct: Ints, alive: Flags, surplus: int, single: boo
             value[j, i] = f[at[j, i], j]
     left = len(distinct)
     crowding, work = np.empty(n), np.empty(n)
+    surplus = count - capacity
     while surplus > 0:
         crowding[:] = 0.0
         for j in range(m):
@@ -102,7 +108,7 @@ def _thin_one(f: Floats, distinct: Ints, alive: Flags, surplus: int, single: boo
                     crowding[i] = np.float64(np.float32(crowding[i]))
                 work[count] = crowding[i]
                 count += 1
-        going = (surplus + 1) // 2
+        going = max((surplus + 1) // 2, min(surplus, capacity // AT_ONCE))
         surplus -= going
         limit = _smallest(work[:count], going)
         for i in range(n):
@@ -149,37 +155,36 @@ def _thin_batch(f: Floats, alive: Flags, capacity: int, single: bool) -> None:
                         break
         if count > capacity:
             distinct = _distinct(f[b], sort(f[b], rows[:comparable], 0, f.shape[2]))
-            _thin_one(f[b], distinct, alive[b], count - capacity, single)
+            _thin_one(f[b], distinct, alive[b], count, capacity, single)
 
 
 @njit
-def _keepers_batch(f: Floats, violation: Floats, capacity: int, single: bool, index: Ints, counts: Flags) -> None:
+def _keepers_batch(
+    f: Floats, violation: Floats, rank: Ints, order: Ints, feasible: Ints,
+    capacity: int, single: bool, index: Ints, counts: Flags,
+) -> None:  # fmt: skip
     n, m = f.shape[1:]
     for b in range(len(f)):
-        rank = np.empty(n, np.int64)
-        order = _rank_one(f[b], violation[b], min(n, 1), rank)
-        front = 0
-        if len(order) > 0:
-            for i in range(len(order)):
-                if rank[order[i]] == 0:
-                    order[front] = order[i]
-                    front += 1
+        first, front = np.empty(n, np.int64), 0
+        if feasible[b] > 0:
+            for i in range(feasible[b]):
+                first[front] = order[b, i]
+                front += rank[b, order[b, i]] == 0
         else:
-            order = np.empty(n, np.int64)
             for i in range(n):
-                order[front] = i
-                front += rank[i] == 0 and violation[b, i] < np.inf
+                first[front] = i
+                front += rank[b, i] == 0 and violation[b, i] < np.inf
             for i in range(front):
                 for j in range(m):
-                    if np.isnan(f[b, order[i], j]):
+                    if np.isnan(f[b, first[i], j]):
                         front = 0  # only the failed are left
-            order = sort(f[b], order[:front], 0, m)
-        distinct = _distinct(f[b], order[:front])
+            first = sort(f[b], first[:front], 0, m)
+        distinct = _distinct(f[b], first[:front])
         alive = np.zeros(n, np.bool_)
         for i in range(len(distinct)):
             alive[distinct[i]] = True
         if len(distinct) > capacity:
-            _thin_one(f[b], distinct, alive, len(distinct) - capacity, single)
+            _thin_one(f[b], distinct, alive, len(distinct), capacity, single)
         kept, rest = 0, min(len(distinct), capacity)
         for i in range(n):
             if alive[i]:

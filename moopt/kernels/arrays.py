@@ -17,6 +17,8 @@ def array(t: Tensor, row_dims: int, dtype: torch.dtype | None = None) -> NDArray
     if dtype is not None and t.dtype != dtype:
         t = t.to(dtype)
     split = t.ndim - row_dims
+    if split == 1:
+        return t.contiguous().numpy()
     return t.contiguous().numpy().reshape(math.prod(t.shape[:split]), *t.shape[split:])
 
 

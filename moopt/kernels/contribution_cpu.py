@@ -19,7 +19,7 @@ from torch import Tensor
 
 from moopt.kernels import contribution as reference_
 from moopt.kernels.bits_cpu import lowest, ones
-from moopt.kernels.fronts_cpu import _first_beyond
+from moopt.kernels.fronts_cpu import first_beyond
 from moopt.kernels.hypervolume_cpu import sweep
 from moopt.kernels.sorting_cpu import Floats, Ints, arrange, sort
 from moopt.kernels.threads import in_parts
@@ -273,7 +273,7 @@ def _count_below(ascending, samples, below):
         start[i + 1] += start[i]
     for s in range(len(samples)):
         i = _step(samples[s], low, scale, n)
-        below[s] = _first_beyond(ascending, start[i], start[i + 1] - start[i], samples[s])
+        below[s] = first_beyond(ascending, start[i], start[i + 1] - start[i], samples[s])
 
 
 @njit

@@ -2,8 +2,8 @@
 
 All versions of a kernel give the same answer. The faster ones take every number of points and objectives; where the
 best way depends on these, they choose inside, and the reason stands at the threshold: `RADIX_FROM` in sorting_cpu,
-`STAIR` and `BUCKET` in fronts_cpu, `LEAF` in association_cpu, `LEAST` (threads) in selection_cpu and variation_cpu,
-`BLOCK` and `WINDOW` in dominance_cuda.
+`STAIR` in fronts_cpu, `FEW` and `MANY` in tries_cpu, `LEAF` in association_cpu, `LEAST` (threads) in selection_cpu
+and variation_cpu, `BLOCK` and `WINDOW` in dominance_cuda.
 """
 
 from __future__ import annotations
@@ -117,6 +117,12 @@ nearest_distances = Kernel(
     lambda points, k: points.new_empty(*points.shape[:-1], k),
     cpu="nearest_cpu",
     cuda="nearest_cuda",
+)
+volume = Kernel(
+    hypervolume.volume,
+    "(Tensor f, Tensor reference) -> Tensor",
+    lambda f, reference: f.new_empty(f.shape[:-2], dtype=torch.float64),
+    cpu="hypervolume_cpu",
 )
 contributions = Kernel(
     hypervolume.contributions,

@@ -1,4 +1,4 @@
-"""Exact hypervolume contributions, as a readable torch reference that runs on every device."""
+"""Exact hypervolume and contributions to it, as readable torch references that run on every device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,31 @@ import torch
 from torch import Tensor
 
 CELLS = 2**22  # points of columns held at a time
+
+
+def volume(f: Tensor, reference: Tensor) -> Tensor:
+    """Volume that the points f[..., n, m] dominate together, up to reference[..., m]: float64[...], m = 2 or 3.
+
+    Points that are not better than the reference point in every objective, such as rows with NaN, take no part; one
+    that is, with -inf, makes the volume infinite.
+    """
+    f, reference = f.double(), reference.double().expand(*f.shape[:-2], f.shape[-1])
+    better = (f < reference[..., None, :]).all(-1, keepdim=True)
+    endless = (better & (f == -torch.inf)).flatten(-2).any(-1)
+    f = torch.where(better & ~endless[..., None, None], f, reference[..., None, :])
+    x, *others = torch.take_along_dim(f, f[..., -1:].argsort(-2), -2).flip(-1).unbind(-1)
+    width, ceiling = _steps(x, reference[..., -1:]), reference[..., :1]
+    if len(others) == 1:
+        value = (width * (ceiling - others[0].cummin(-1).values)).sum(-1)
+    else:
+        y, z = others
+        left, order = y.sort(-1)
+        depth = _steps(left, reference[..., 1:2])
+        value = f.new_zeros(f.shape[:-2])
+        for i in range(x.shape[-1]):  # a slab between two heights: those points that are not above it
+            below = torch.where(order <= i, torch.take_along_dim(z, order, -1), ceiling)
+            value = value + width[..., i] * (depth * (ceiling - below.cummin(-1).values)).sum(-1)
+    return value.masked_fill(endless, torch.inf)
 
 
 def contributions(f: Tensor, reference: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
-"""Numba version, for the CPU, of the torch reference `hypervolume.contributions`; imported by `dispatch` on first use.
+"""Numba versions, for the CPU, of the torch references `hypervolume.volume` and `hypervolume.contributions`; imported
+by `dispatch` on first use.
 
 Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change of
 `bits_cpu` or `sorting_cpu`, delete `__pycache__`.
@@ -8,12 +9,14 @@ Numba's cache notices a change of the file that holds a function, not of the fil
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
+from moopt.kernels.arrays import array, tensor
 from moopt.kernels.bits_cpu import highest
 from moopt.kernels.sorting_cpu import Floats, Ints, sort
 from moopt.kernels.threads import in_parts
@@ -23,35 +26,107 @@ LEAST = 2**14  # points that are worth a thread: a millisecond
 njit = numba.njit(cache=True, nogil=True)
 
 
+def volume(f: Tensor, reference: Tensor) -> Tensor:
+    """`hypervolume.volume` in O(n log n)."""
+    out = np.zeros(math.prod(f.shape[:-2]))
+    _in_sets(_volumes, f, reference, out)
+    return tensor(out, *f.shape[:-2])
+
+
 def contributions(f: Tensor, reference: Tensor) -> Tensor:
     """`hypervolume.contributions` in O(n log n)."""
-    *batch, n, m = f.shape
-    sets = math.prod(batch)
-    points = f.detach().to(torch.float64).reshape(sets, n, m).contiguous().numpy()
-    corners = reference.detach().to(torch.float64).expand(*batch, m).reshape(sets, m).contiguous().numpy()
-    out = torch.zeros(sets, n, dtype=torch.float64)
-    arrays = points, corners, out.numpy()
-    in_parts(lambda start, stop: _batch(*(array[start:stop] for array in arrays)), sets, LEAST // max(n, 1) + 1)
-    return out.view(*batch, n)
+    out = np.zeros((math.prod(f.shape[:-2]), f.shape[-2]))
+    _in_sets(_contributions, f, reference, out)
+    return tensor(out, *f.shape[:-1])
+
+
+def _in_sets(function: Callable[..., None], f: Tensor, reference: Tensor, out: Floats) -> None:
+    """Calls `function` with points, reference points and `out`, all with one batch axis."""
+    n, m = f.shape[-2:]
+    points, corners = array(f, 2, torch.float64), array(reference.expand(*f.shape[:-2], m), 1, torch.float64)
+
+    def part(start: int, stop: int) -> None:
+        function(points[start:stop], corners[start:stop], out[start:stop])
+
+    in_parts(part, len(out), LEAST // max(n, 1) + 1)
 
 
 @njit
-def _batch(f: Floats, reference: Floats, out: Floats) -> None:
-    n, m = f.shape[1:]
-    rows = np.empty(n, np.int64)
+def _better(f: Floats, reference: Floats) -> Ints:
+    """Rows of the points that are better than the reference point in every objective."""
+    rows, count = np.empty(len(f), np.int64), 0
+    for i in range(len(f)):
+        better = True
+        for j in range(f.shape[1]):
+            better &= f[i, j] < reference[j]
+        rows[count] = i
+        count += better
+    return rows[:count]
+
+
+@njit
+def _volumes(f: Floats, reference: Floats, out: Floats) -> None:
     for b in range(len(f)):
-        count = 0
-        for i in range(n):
-            better = True
-            for j in range(m):
-                better &= f[b, i, j] < reference[b, j]
-            rows[count] = i
-            count += better
-        if m == 2:
-            _strips(f[b], rows[:count], reference[b], out[b])
+        rows = _better(f[b], reference[b])
+        endless = False
+        for i in rows:
+            for j in range(f.shape[2]):
+                endless |= f[b, i, j] == -np.inf
+        if endless:
+            out[b] = np.inf
+        elif f.shape[2] == 2:
+            lowest = reference[b, 1]
+            order = sort(f[b], rows, 0, 1)
+            for i in order:
+                if f[b, i, 1] < lowest:
+                    out[b] += (reference[b, 0] - f[b, i, 0]) * (lowest - f[b, i, 1])
+                    lowest = f[b, i, 1]
         else:
-            by_x, by_z = sort(f[b], rows[:count], 0, 1), sort(f[b], rows[:count], 2, 3)
-            sweep(f[b], by_x, by_z, reference[b], out[b])
+            out[b] = _volume(f[b], sort(f[b], rows, 0, 1), sort(f[b], rows, 2, 3), reference[b])
+
+
+@njit
+def _volume(f: Floats, by_x: Ints, by_z: Ints, reference: Floats) -> float:
+    """Volume of the points `by_x`, the same as `by_z`. A plane rises in z and keeps the area of the staircase of the
+    points below it (Beume et al. 2009, "On the Complexity of Computing the Hypervolume Indicator", section III)."""
+    n = len(by_x)
+    place, after = np.empty(len(f), np.int64), np.empty(n + 2, np.int64)  # 1 .. n by x; 0 and n + 1 close the staircase
+    x, y = np.empty(n + 2), np.empty(n + 2)
+    for i in range(n):
+        place[by_x[i]] = i + 1
+        x[i + 1], y[i + 1] = f[by_x[i], 0], f[by_x[i], 1]
+    x[n + 1], y[0], y[n + 1], after[0] = reference[0], reference[1], -np.inf, n + 1
+    members, start = _no_members(n + 2)
+    _add(members, start, 0)
+    value, area, level = 0.0, 0.0, 0.0
+    for row in by_z:
+        p, z = place[row], f[row, 2]
+        before, height = _last_below(members, start, p), y[p]
+        if y[before] <= height:
+            continue
+        value += area * (z - level)
+        level = z
+        q, left, ceiling = after[before], x[p], y[before]
+        while y[q] >= height:
+            area += (x[q] - left) * (ceiling - height)
+            left, ceiling = x[q], y[q]
+            _take(members, start, q)
+            q = after[q]
+        area += (x[q] - left) * (ceiling - height)
+        after[before], after[p] = p, q
+        _add(members, start, p)
+    whole: float = value + area * (reference[2] - level)
+    return whole
+
+
+@njit
+def _contributions(f: Floats, reference: Floats, out: Floats) -> None:
+    for b in range(len(f)):
+        rows = _better(f[b], reference[b])
+        if f.shape[2] == 2:
+            _strips(f[b], rows, reference[b], out[b])
+        else:
+            sweep(f[b], sort(f[b], rows, 0, 1), sort(f[b], rows, 2, 3), reference[b], out[b])
 
 
 @njit

@@ -1,11 +1,13 @@
 """Numba versions, for the CPU, of the torch references `dominance.rank`, `crowding.crowding`, `survival.survivors`.
 
 Imported by `dispatch` on first use. Numba's cache notices a change of the file that holds a function, not of the
-files that it calls: after a change of `sorting_cpu` or `fronts_cpu`, delete `__pycache__`.
+files that it calls: after a change of `sorting_cpu`, `fronts_cpu` or `tries_cpu`, delete `__pycache__`.
 """
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numba  # noqa: TID253
 import numpy as np
@@ -13,11 +15,12 @@ import torch
 from torch import Tensor
 
 from moopt.kernels.arrays import array, tensor
-from moopt.kernels.fronts_cpu import chains, stairs, trees
+from moopt.kernels.fronts_cpu import chains, stairs
 from moopt.kernels.sorting_cpu import Floats, Ints, arrange, equal, sort
 from moopt.kernels.threads import in_parts
+from moopt.kernels.tries_cpu import trees
 
-LEAST = 2**11  # points that are worth a thread, which takes 0.1 ms to come and go
+LEAST = 2**14  # points that are worth a thread: two milliseconds, as in `variation_cpu`
 
 njit = numba.njit(cache=True, nogil=True)
 
@@ -26,9 +29,7 @@ def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
     """`dominance.rank` in O(n log n) for one or two objectives, by staircases for three and by a tree of each front
     above (Gustavsson and Syberfeldt 2018, ENS-NDT: O(m n^2) at worst)."""
     points, excess = compared(f, violation)
-    out = np.empty(excess.shape, np.int64)
-    _rank_batch(points, excess, n_keep, out)
-    return tensor(out, *f.shape[:-1])
+    return tensor(ranked(points, excess, n_keep).rank, *f.shape[:-1])
 
 
 def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
@@ -49,7 +50,8 @@ def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor,
 
         def part(start: int, stop: int) -> None:
             runs = slice(start, stop)
-            _survivors_batch(points[runs], excess[runs], n_keep, single, index[runs], ranks[runs], distances[runs])
+            found = ranked(points[runs], excess[runs], n_keep)
+            _survivors_batch(points[runs], *found, n_keep, single, index[runs], ranks[runs], distances[runs])
 
         in_parts(part, len(points), least_runs(points))
     back = (*f.shape[:-2], n_keep)
@@ -69,11 +71,52 @@ def least_runs(points: Floats) -> int:
     return LEAST // max(1, n) + 1
 
 
+class Ranked(NamedTuple):
+    """Rows of each set [b, n]: their rank; and all rows in order, the feasible ones lexicographically, the others by
+    violation. `feasible`: number of the former, int64[b]."""
+
+    rank: Ints
+    order: Ints
+    feasible: Ints
+
+
+def ranked(f: Floats, violation: Floats, n_keep: int) -> Ranked:
+    """`dominance.rank` with the order that it is found from."""
+    n, m = f.shape[1:]
+    found = Ranked(np.empty((len(f), n), np.int64), np.empty((len(f), n), np.int64), np.empty(len(f), np.int64))
+    if m > 3 or not _rank_few(f, violation, n_keep, *found):  # apart: tries take five seconds to compile
+        _rank_many(f, violation, n_keep, *found)
+    return found
+
+
 @njit
-def _rank_one(f: Floats, violation: Floats, n_keep: int, rank: Ints) -> Ints:
-    """Writes the ranks; returns the feasible rows in lexicographic order."""
+def _rank_few(f: Floats, violation: Floats, n_keep: int, rank: Ints, order: Ints, feasible: Ints) -> bool:
+    for b in range(len(f)):
+        feasible[b], p, group = _arranged(f[b], violation[b], order[b])
+        if feasible[b] > 0:
+            found = chains(p, max(n_keep, 1)) if f.shape[2] <= 2 else stairs(p, max(n_keep, 1))
+            if len(found) == 0:
+                return False
+        else:
+            found = order[b, :0]
+        _finished(found, group, n_keep, order[b], rank[b])
+    return True
+
+
+@njit
+def _rank_many(f: Floats, violation: Floats, n_keep: int, rank: Ints, order: Ints, feasible: Ints) -> None:
+    for b in range(len(f)):
+        feasible[b], p, group = _arranged(f[b], violation[b], order[b])
+        found = trees(p, max(n_keep, 1)) if feasible[b] > 0 else order[b, :0]
+        _finished(found, group, n_keep, order[b], rank[b])
+
+
+@njit
+def _arranged(f: Floats, violation: Floats, order: Ints) -> tuple[int, Floats, Floats]:
+    """Writes all rows in order; returns the number of feasible ones, these in order, and the violation of each row: 0
+    feasible, inf failed."""
     n, m = f.shape
-    group = np.zeros((n, 1))  # 0 feasible, the violation of an infeasible row, inf for a failed one
+    group = np.zeros((n, 1))
     rows, rest = np.empty(n, np.int64), np.empty(n, np.int64)
     feasible = 0
     for i in range(n):
@@ -86,40 +129,36 @@ def _rank_one(f: Floats, violation: Floats, n_keep: int, rank: Ints) -> Ints:
             feasible += 1
         else:
             rest[i - feasible] = i
-    fronts = 0
-    order = sort(f, rows[:feasible], 0, m)
-    if feasible > 0:
-        p = np.empty((feasible, m))
-        for i in range(feasible):
-            for j in range(m):
-                p[i, j] = f[order[i], j]
-        found = chains(p) if m <= 2 else stairs(p, max(n_keep, 1)) if m == 3 else order[:0]
-        if len(found) == 0:
-            found = trees(p, max(n_keep, 1))
-        for i in range(feasible):
-            rank[order[i]] = found[i]
-            fronts = max(fronts, found[i] + 1)
-    rest = sort(group, rest[: n - feasible], 0, 1)
-    for i in range(len(rest)):
-        fronts += i == 0 or group[rest[i], 0] > group[rest[i - 1], 0]
-        rank[rest[i]] = fronts - 1
+    order[:feasible] = sort(f, rows[:feasible], 0, m)
+    if feasible < n:
+        order[feasible:] = sort(group, rest[: n - feasible], 0, 1)
+    p = np.empty((feasible, m))
+    for i in range(feasible):
+        for j in range(m):
+            p[i, j] = f[order[i], j]
+    return feasible, p, group
+
+
+@njit
+def _finished(found: Ints, group: Floats, n_keep: int, order: Ints, rank: Ints) -> None:
+    """Ranks of all rows in their own order, from those `found` for the feasible ones."""
+    n, feasible, fronts = len(order), len(found), 0
+    for i in range(feasible):
+        rank[order[i]] = found[i]
+        fronts = max(fronts, found[i] + 1)
+    for i in range(feasible, n):
+        fronts += i == feasible or group[order[i], 0] > group[order[i - 1], 0]
+        rank[order[i]] = fronts - 1
     if n_keep < n:
         sizes = np.zeros(fronts, np.int64)
         for i in range(n):
             sizes[rank[i]] += 1
-        limit, ranked = 0, 0
-        while ranked < n_keep:
-            ranked += sizes[limit]
+        limit, whole = 0, 0
+        while whole < n_keep:
+            whole += sizes[limit]
             limit += 1
         for i in range(n):
             rank[i] = min(rank[i], limit)
-    return order
-
-
-@njit
-def _rank_batch(f: Floats, violation: Floats, n_keep: int, rank: Ints) -> None:
-    for b in range(len(f)):
-        _rank_one(f[b], violation[b], n_keep, rank[b])
 
 
 @njit
@@ -186,11 +225,9 @@ def _crowding_batch(f: Floats, rank: Floats, out: Floats) -> None:
 
 @njit
 def _survivors_one(
-    f: Floats, violation: Floats, n_keep: int, single: bool, index: Ints, ranks: Ints, distances: Floats
+    f: Floats, rank: Ints, sorted_rows: Ints, n_keep: int, single: bool, index: Ints, ranks: Ints, distances: Floats
 ) -> None:
     n, m = f.shape
-    rank = np.empty(n, np.int64)
-    sorted_rows = _rank_one(f, violation, n_keep, rank)
     starts = np.zeros(rank.max() + 2, np.int64)  # of the fronts
     for i in range(n):
         starts[rank[i] + 1] += 1
@@ -226,7 +263,9 @@ def _survivors_one(
 
 @njit
 def _survivors_batch(
-    f: Floats, violation: Floats, n_keep: int, single: bool, index: Ints, ranks: Ints, distances: Floats
-) -> None:
+    f: Floats, rank: Ints, order: Ints, feasible: Ints, n_keep: int, single: bool,
+    index: Ints, ranks: Ints, distances: Floats,
+) -> None:  # fmt: skip
     for b in range(len(f)):
-        _survivors_one(f[b], violation[b], n_keep, single, index[b], ranks[b], distances[b])
+        sorted_rows = order[b, : feasible[b]]
+        _survivors_one(f[b], rank[b], sorted_rows, n_keep, single, index[b], ranks[b], distances[b])

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-RADIX_FROM = 300  # keys from which on radix sort is faster than merging
+RADIX_FROM = 70  # keys from which on radix sort is faster than merging
 RUN = 8  # keys sorted by insertion before merging
 DIGIT = 11  # bits; counts of one digit fill 16 KiB, half of the first-level cache
 SWAPS = 4  # per key, as long as three more passes
@@ -34,7 +34,7 @@ def arrange(key: Floats, rows: Ints) -> None:
     """
     n = len(key)
     other_key, other_rows = np.empty(n), np.empty(n, np.int64)
-    if n > RADIX_FROM:
+    if n >= RADIX_FROM:
         _radix(key, rows, other_key, other_rows)
         return
     for low in range(0, n, RUN):

@@ -26,7 +26,7 @@ from moopt.kernels.philox_cpu import U64, _block
 from moopt.kernels.threads import in_parts
 
 PIECE = 512  # draws made at a time, which stay in the first-level cache
-LEAST = 2**15  # genes that are worth a thread: half a millisecond
+LEAST = 2**18  # genes that are worth a thread: two milliseconds; torch's own thread spins for one
 
 # _power splits numbers with integer arithmetic on their bits.
 LN2 = math.log(2.0)
@@ -216,24 +216,48 @@ def _power(x, exponent):
 
 
 @njit
-def _spreads(v, gap, room, eta):
+def _powers(x, exponent, power):
+    """x^exponent >= 0 for each x >= 0; by multiplications where the exponent is whole and small, as it mostly is."""
+    whole = np.int64(min(exponent, 64.0))
+    if whole != exponent:
+        for c in range(len(x)):
+            power[c] = _power(x[c], exponent)
+        return
+    for c in range(len(x)):
+        power[c] = 1.0
+    while whole:
+        if whole & 1:
+            for c in range(len(x)):
+                power[c] *= x[c]
+        whole >>= 1
+        for c in range(len(x)):
+            x[c] *= x[c]
+
+
+@njit
+def _spreads(v, gap, room, eta, power):
     """How far children lie from the parents' middle, in halves of their gap; replaces the `room` up to the bound."""
     for c in range(len(v)):
-        scaled = v[c] * (2.0 - _power(1.0 + 2.0 * room[c] / gap[c], -(eta + 1.0)))
+        room[c] = gap[c] / (gap[c] + 2.0 * room[c])
+    _powers(room, eta + 1.0, power)
+    for c in range(len(v)):
+        scaled = v[c] * (2.0 - power[c])
         inverse = 1.0 / (2.0 - scaled)
         room[c] = _power(scaled if scaled <= 1.0 else inverse, 1.0 / (eta + 1.0))
 
 
 @njit
-def _steps(v, below, above, eta):
+def _steps(v, below, above, eta, power):
     """Steps of polynomial mutation in widths of the range, for genes `below` and `above` of them from their bounds;
     replaces v."""
     for c in range(len(v)):
+        room = above[c] if v[c] < 0.5 else below[c]
+        below[c] = min(max(room, 0.0), 1.0)
+    _powers(below, eta + 1.0, power)
+    for c in range(len(v)):
         down = v[c] < 0.5
-        room = above[c] if down else below[c]
-        tail = _power(min(max(room, 0.0), 1.0), eta + 1.0)
         near = 2.0 * v[c] if down else 2.0 * (1.0 - v[c])
-        size = 1.0 - _power(near + (1.0 - near) * tail, 1.0 / (eta + 1.0))
+        size = 1.0 - _power(near + (1.0 - near) * power[c], 1.0 / (eta + 1.0))
         v[c] = -size if down else size
 
 
@@ -243,7 +267,7 @@ def _cross(first, second, low, high, words, crosses, half, scale, eta, place, co
     whose crosses[n] is 1. Genes that change are first collected, then computed."""
     d = len(low)
     quarter = half // 2
-    v, gap, to_low, to_high = work[0], work[1], work[2], work[3]
+    v, gap, to_low, to_high, power = work[0], work[1], work[2], work[3], work[4]
     count = 0
     for i in range(len(first) // d):
         for j in range(d):
@@ -256,8 +280,8 @@ def _cross(first, second, low, high, words, crosses, half, scale, eta, place, co
             to_low[count] = smaller - low[j]
             to_high[count] = high[j] - larger
             count += crosses[i] & (word < half) & (larger - smaller > 1e-14)  # without a branch nobody can foresee
-    _spreads(v[:count], gap[:count], to_low[:count], eta)
-    _spreads(v[:count], gap[:count], to_high[:count], eta)
+    _spreads(v[:count], gap[:count], to_low[:count], eta, power)
+    _spreads(v[:count], gap[:count], to_high[:count], eta, power)
     for c in range(count):
         at, j = place[c], column[c]
         middle = 0.5 * (np.float64(first[at]) + np.float64(second[at]))
@@ -284,7 +308,7 @@ def _mutate(genes, low, high, words, mutating, probability, scale, eta, place, w
         v[c] = min((words[place[c]] + 0.5) * scale / probability, 1.0)
         below[c] = (x - low[j]) / width
         above[c] = (high[j] - x) / width
-    _steps(v[:count], below[:count], above[:count], eta)
+    _steps(v[:count], below[:count], above[:count], eta, work[3])
     for c in range(count):
         j = place[c] % d
         x, width = np.float64(genes[place[c]]), np.float64(high[j]) - low[j]
@@ -303,7 +327,7 @@ def _children(
     at_once = max(1, PIECE // d)
     words, crosses = np.empty(at_once * d + 8, np.int64), np.empty(at_once + 8, np.int64)
     place, column = np.empty(at_once * d + 1, np.int64), np.empty(at_once * d + 1, np.int64)
-    work = np.empty((4, at_once * d + 1))
+    work = np.empty((5, at_once * d + 1))
     while start < stop:
         run, p = start // k, start % k
         n = min(at_once, k - p, stop - start)

@@ -56,9 +56,9 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         valid: which of the points exist, bool[..., n].
         capacity: the number of points that may stay, at least 0.
 
-    In each round half of what is too many goes, the most crowded first (later rows among equals), and
-    crowding distances are computed anew: as many rounds as the surplus has binary digits, in place of one for
-    every removed point. Where `capacity` allows, the extreme points of each objective stay. Raises ValueError
+    In each round half of what is too many goes, or a sixteenth of `capacity` if that is more, the most crowded
+    first (later rows among equals), and crowding distances are computed anew: about four rounds, in place of
+    one for every removed point. Where `capacity` allows, the extreme points of each objective stay. Raises ValueError
     for shapes that do not fit.
     """
     f = as_points("f", f)
