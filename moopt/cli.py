@@ -1,4 +1,4 @@
-"""The command line: `moopt solve`, `moopt resume`, `moopt list`.
+"""The command line: `moopt solve`, `moopt resume`, `moopt bench`, `moopt report`, `moopt list`.
 
 Exit codes: 0, done; 1, an unexpected error, or no evaluation succeeded; 2, bad input, told in one sentence; 130,
 interrupted.
@@ -111,6 +111,60 @@ def resume(
                 budget=_budget(evaluations, generations, env_steps, tokens, seconds),
             )  # fmt: skip
         )
+
+
+@app.command()
+def bench(
+    spec: Annotated[str, typer.Argument(help="A spec file, or the name of one that is shipped.")],
+    out: Annotated[Path, typer.Option(help="The study's folder; one that is there already is completed.")],
+    executor: Annotated[str, typer.Option(metavar="SPEC", help="Where cells run: processes, processes:4, inline.")] = (
+        "processes"
+    ),
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    progress: Progress = None,
+    debug: Debug = False,
+) -> None:
+    """Compare algorithms: problems x algorithms x seeds, kept in a folder, with statistics and a report."""
+    with _one_sentence(debug):
+        from moopt import experiment
+
+        try:
+            study = experiment.bench(
+                spec, out, executor=executor, device=device, progress=progress is not False, retry_failed=retry_failed
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            typer.echo(f"moopt: interrupted; to go on: moopt bench {spec} --out {out}", err=True)
+            raise typer.Exit(130) from None
+        failed = study.runs[study.runs["status"] == "failed"]
+        for sentence in experiment.sentences(study):
+            typer.echo(sentence)
+        for (problem, algorithm), rows in failed.groupby(["problem", "algorithm"], sort=False):
+            error = str(rows["message"].iloc[0]).splitlines()[0]
+            typer.echo(f"{algorithm} on {problem}: {len(rows)} of {len(study.spec['seeds'])} runs failed: {error}")
+        files = [name for name in ("results.csv", "report.html") if (out / name).exists()]
+        typer.echo(f"{out}: {', '.join(files)}")
+        if len(failed) == len(study.runs):
+            raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a study, or of a single run.")],
+    live: Annotated[bool, typer.Option("--live", help="Serve it on this machine while the study goes on.")] = False,
+    port: Annotated[int, typer.Option(help="For --live; 0: any that is free.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Write the report of a study or of a run, one HTML file that needs no network; or serve it."""
+    with _one_sentence(debug):
+        from moopt import experiment
+
+        if live:
+            from moopt.experiment.live import serve
+
+            serve(folder, port, lambda address: typer.echo(f"{address} (Ctrl-C ends it)"))
+            return
+        typer.echo(str(experiment.report(folder)))
 
 
 class Group(StrEnum):

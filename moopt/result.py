@@ -102,22 +102,7 @@ class Result:
 
     def to_dataframe(self, points: Population | None = None) -> pandas.DataFrame:
         """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name."""
-        import pandas
-
-        points = self.front if points is None else points
-        problem = self.problem
-        table: dict[str, Any] = {}
-        names = problem.space.names
-        for name, values in problem.space.table(points.x).items():
-            place = problem.space.columns[name]
-            if names[place.start] == name:
-                table[name] = values
-            else:  # several columns under one name
-                table |= {names[place.start + i]: [v[i] for v in values] for i in range(place.stop - place.start)}
-        constraints = problem.constraint_values(points.g)
-        table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
-        table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
-        return pandas.DataFrame(table)
+        return table_of(self.problem, self.front if points is None else points)
 
     def best(self, weights: Mapping[str, float] | Sequence[float] | None = None) -> dict[str, Any]:
         """The point of the front that is best by weights (default: equal), as a dict of values and objectives.
@@ -179,7 +164,7 @@ class Result:
         points = [{"front": r.front, "population": r.population} for r in (self, *self.parts)]
         history = self._history.state() if self._history else {}
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
-        content = {**self.summary(), "frame": _frame(self.problem), "parts": [r.summary() for r in self.parts]}
+        content = {**self.summary(), "frame": described(self.problem), "parts": [r.summary() for r in self.parts]}
         write_json(folder / "result.json", content)
         write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
         write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
@@ -197,7 +182,7 @@ class Result:
 
         folder = Path(folder)
         content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
-        problem = _problem(content["frame"])
+        problem = rebuilt(content["frame"])
         history = History()
         if saved["history"]:
             history.restore(saved["history"])
@@ -208,8 +193,26 @@ class Result:
         return replace(whole, parts=parts, _run=None if parts else 0)
 
 
-def _frame(problem: Problem) -> dict[str, Any]:
-    """What a loaded result needs of its problem: the problem itself where a new process can make it, and its names."""
+def table_of(problem: Problem, points: Population) -> pandas.DataFrame:
+    """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name."""
+    import pandas
+
+    table: dict[str, Any] = {}
+    names = problem.space.names
+    for name, values in problem.space.table(points.x).items():
+        place = problem.space.columns[name]
+        if names[place.start] == name:
+            table[name] = values
+        else:  # several columns under one name
+            table |= {names[place.start + i]: [v[i] for v in values] for i in range(place.stop - place.start)}
+    constraints = problem.constraint_values(points.g)
+    table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
+    table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
+    return pandas.DataFrame(table)
+
+
+def described(problem: Problem) -> dict[str, Any]:
+    """JSON of what results need of a problem: itself where a new process can make it, and its names."""
     try:
         whole = registry.describe(problem)
     except registry.Undescribable:
@@ -227,7 +230,7 @@ def _frame(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _problem(frame: dict[str, Any]) -> Problem:
+def rebuilt(frame: dict[str, Any]) -> Problem:
     """The problem where it can be made, or else one with its names and space that does not evaluate."""
     try:
         whole = registry.rebuild(frame["problem"])

@@ -35,7 +35,7 @@ def arguments(name, seed, batch=(3,)):
         "rows": [[f, violation[..., None], uniform(10, 3), uniform(10, 1)], 2, index],
         "nearest_direction": [f, unit], "associate": [f, unit], "neighbours": [f, 4],
         "nearest_distances": [f, 3],
-        "volume": [f, corner], "contributions": [f, corner],
+        "closest": [f, uniform(9, 3), "worse"], "volume": [f, corner], "contributions": [f, corner],
         "expected_contribution": [f, ranks == 0, corner, torch.full(batch, 2), uniform(50, 3)],
         "truncate": [f, ranks == 0, torch.full(batch, 2), 3, corner, uniform(50, 3), f[..., 1]],
         "position_within": [niche, [violation, f[..., 0]]],

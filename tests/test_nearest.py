@@ -62,3 +62,31 @@ def test_what_does_not_fit():
         nearest_distances(torch.rand(3, 2), -1)
     with pytest.raises(ValueError, match="f: expected points of shape"):
         nearest_distances(torch.rand(3), 1)
+
+
+@pytest.mark.parametrize("form", ["squares", "worse", "worst"])
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_closest_is_the_least_of_all_pairs(form, data):
+    """The compiled kernel gives the bits of the reference and of a loop, infinities included."""
+    k, n, m = data.draw(st.integers(0, 9)), data.draw(st.integers(0, 20)), data.draw(st.integers(1, 5))
+    values = st.sampled_from([-2.0, -0.0, 0.1, 0.3, 1 / 3, 7.0, 1e200])
+    rows = torch.tensor(data.draw(hnp.arrays(float, (2, k, m), elements=st.one_of(values, st.just(float("inf"))))))
+    others = torch.tensor(data.draw(hnp.arrays(float, (n, m), elements=values)))
+    found = nearest_cpu.closest(rows, others, form)
+    assert torch.equal(found, nearest.closest(rows, others, form)) and found.shape == (2, k)
+    for b in range(2):
+        for i in range(k):
+            steps = [[x - y for x, y in zip(rows[b, i].tolist(), other, strict=True)] for other in others.tolist()]
+            if form == "worst":
+                expected = [max(step) for step in steps]
+            else:
+                expected = [sum((s if form == "squares" or s > 0 else 0.0) * s for s in step) for step in steps]
+            assert found[b, i].item() == pytest.approx(min(expected, default=float("inf")), rel=1e-15)
+
+
+def test_closest_in_blocks(monkeypatch):
+    rows, others = torch.rand(57, 3, dtype=torch.float64), torch.rand(83, 3, dtype=torch.float64)
+    whole = nearest.closest(rows, others, "worse")
+    monkeypatch.setattr(nearest, "CELLS", 300)
+    assert torch.equal(nearest.closest(rows, others, "worse"), whole)

@@ -17,7 +17,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from moopt.indicators._sets import as_front, as_set, best_of_set
+from moopt.indicators._sets import as_front, as_set
+from moopt.kernels import dispatch
 
 Form = Literal["mean", "root", "power"]
 
@@ -61,8 +62,9 @@ def _from_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     z = as_front(front)
     f = as_set(f, z.shape[-1])
     z = z.to(f.device)
-    distances = best_of_set(lambda rows: _squares(rows, z, plus), f, z).sqrt()
-    return _aggregate(distances, ~f.isnan().any(-1), form, p)
+    valid = ~f.isnan().any(-1)
+    rows = f.masked_fill(~valid[..., None], torch.inf)
+    return _aggregate(dispatch.closest(rows, z, "worse" if plus else "squares").sqrt(), valid, form, p)
 
 
 def _to_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
@@ -70,20 +72,9 @@ def _to_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     f = as_set(f, z.shape[-1])
     z = z.to(f.device)
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
-    distances = best_of_set(lambda rows: _squares(f, rows, plus).mT, z, f).sqrt()
+    # how much worse the set is than the front: -z - (-f) = f - z
+    distances = dispatch.closest(-z, -f, "worse" if plus else "squares").sqrt()
     return _aggregate(distances, torch.ones_like(distances, dtype=torch.bool), form, p)
-
-
-def _squares(f: Tensor, z: Tensor, plus: bool) -> Tensor:
-    """Squared distances of f[..., n, m] from z[..., k, m]: [..., n, k]."""
-    total = None
-    for a, b in zip(f.unbind(-1), z.unbind(-1), strict=True):
-        worse = a[..., :, None] - b[..., None, :]
-        square = (worse.clamp_min_(0) if plus else worse).square_()
-        total = square if total is None else total.add_(square)
-    if total is None:
-        raise ValueError("f: expected at least one objective, got none")
-    return total
 
 
 def _aggregate(d: Tensor, valid: Tensor, form: Form, p: float) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from moopt.indicators._sets import as_front, as_set, best_of_set
+from moopt.kernels import dispatch
 
 
 def epsilon_additive(f: Any, front: Any) -> Tensor:
@@ -36,11 +37,13 @@ def _epsilon(z: Tensor, f: Any, multiplicative: bool) -> Tensor:
     f = as_set(f, z.shape[-1])
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
     z = z.to(f.device)
+    if not multiplicative:
+        return dispatch.closest(-z, -f, "worst").amax(-1)
 
     def table(rows: Tensor) -> Tensor:
         worst = torch.full((), -torch.inf, dtype=f.dtype, device=f.device)
         for a, b in zip(f[..., None, :, :].unbind(-1), rows[..., :, None, :].unbind(-1), strict=True):
-            worst = torch.maximum(worst, a / b if multiplicative else a - b)
+            worst = torch.maximum(worst, a / b)
         return worst
 
     return best_of_set(table, z, f).amax(-1)

@@ -118,6 +118,14 @@ nearest_distances = Kernel(
     cpu="nearest_cpu",
     cuda="nearest_cuda",
 )
+closest = Kernel(
+    nearest.closest,
+    "(Tensor rows, Tensor others, str form) -> Tensor",
+    lambda rows, others, form: rows.new_empty(
+        (*torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2]), rows.shape[-2])
+    ),
+    cpu="nearest_cpu",  # on a GPU the blocks of the reference fill it
+)
 volume = Kernel(
     hypervolume.volume,
     "(Tensor f, Tensor reference) -> Tensor",

@@ -1,4 +1,4 @@
-"""Distances to the nearest others, as a readable torch reference that runs on every device."""
+"""Distances to the nearest others, as readable torch references that run on every device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,29 @@ import torch
 from torch import Tensor
 
 CELLS = 2**24  # distances held at a time
+
+
+def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
+    """How close each of rows[..., k, m] is to the nearest of others[..., n, m]: [..., k], infinite without others.
+
+    `form`, of the differences row - other in each objective: "squares", their sum of squares; "worse", that of the
+    positive ones; "worst", the greatest. No NaN is expected.
+    """
+    batch, n = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2]), others.shape[-2]
+    found = rows.new_full((*batch, rows.shape[-2]), torch.inf)
+    piece = max(1, CELLS // max(1, n * batch.numel()))
+    for start in range(0, rows.shape[-2] if n else 0, piece):
+        part = slice(start, start + piece)
+        total = None
+        for a, b in zip(rows.unbind(-1), others.unbind(-1), strict=True):
+            value = a[..., part, None] - b[..., None, :]
+            if form != "worst":
+                value = value.clamp_min(0) if form == "worse" else value
+                value = value * value
+            total = value if total is None else torch.maximum(total, value) if form == "worst" else total + value
+        if total is not None:
+            found[..., part] = total.amin(-1)
+    return found
 
 
 def nearest_distances(points: Tensor, k: int) -> Tensor:

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO
+
+
+def hold(folder: Path, what: str) -> IO[str]:
+    """Makes a folder and holds it until the file that comes back is closed.
+
+    Raises FileExistsError where another process holds it, OSError where nothing can be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{folder}: expected a folder that can be written, got: {reason}") from None
+    if os.name == "nt":
+        return lock
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise FileExistsError(f"{folder}: expected a folder of its own, got one that a running {what} holds") from None
+    return lock
 
 
 class RunFolder:
@@ -23,26 +47,7 @@ class RunFolder:
             raise FileNotFoundError(f"{self.path}: expected the folder of a run, got no config.json in it")
         if new and self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"{self.path}: expected a folder, got a file")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held as long as the run
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OSError(f"{self.path}: expected a folder that can be written, got: {reason}") from None
-        self._hold()
-
-    def _hold(self) -> None:
-        if os.name == "nt":
-            return
-        import fcntl
-
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise FileExistsError(
-                f"{self.path}: expected a folder of its own, got one that a running search holds"
-            ) from None
+        self._lock = hold(self.path, "search")
 
     @property
     def checkpoints(self) -> Path:

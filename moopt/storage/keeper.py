@@ -20,10 +20,14 @@ CHECKPOINT_SHARE = 0.02  # of the wall time, at most
 
 
 class Keeper:
-    """Writes into the folder of a run; does nothing where there is none."""
+    """Writes into the folder of a run; does nothing where there is none.
+
+    `writes_results`: off where somebody else keeps what was found.
+    """
 
     def __init__(self, folder: RunFolder | None) -> None:
         self._folder = folder
+        self.writes_results = True
         self._number, self._when, self._cost = 0, 0.0, 0.0
 
     @property
@@ -76,7 +80,7 @@ class Keeper:
 
     def write_result(self, result: Result) -> None:
         """Writes `result.json`, `result.safetensors`, `front.csv` and `front.png`. Raises OSError."""
-        if self._folder:
+        if self._folder and self.writes_results:
             result.save(self._folder.path)
             result.plot(self._folder.path / "front.png")
 

@@ -1,0 +1,247 @@
+"""What a study compares: problems, algorithms, seeds, a budget, indicators; written in TOML or in Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from moopt import _checks, files, registry
+from moopt.algorithm import Algorithm
+from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
+from moopt.experiment.scores import HIGHER_IS_BETTER
+from moopt.problem import Problem
+
+SHIPPED = Path(__file__).parent / "specs"
+UNITS: dict[str, type[Any]] = {
+    "evaluations": Evaluations, "generations": Generations, "env_steps": EnvSteps, "tokens": Tokens, "seconds": Seconds,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A problem or an algorithm of a study.
+
+    `name`: of the catalogue, or "path.py:name" of a file; for an algorithm also "pymoo:NSGA2", "evox:NSGA2" or
+    "module:function", a contender as `moopt.experiment.contender` takes it, and nothing where `command` is a program.
+    `thing`: the object itself, in Python. `budget`: of a problem that needs another one. `label`: what tables call it.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    command: str | None = None
+    budget: Budget | None = None
+    thing: Any = None
+
+    def identity(self) -> Any:
+        """JSON that is another where the results would be: a file counts by its content."""
+        parsed = files.parse(self.name)
+        content = hashlib.sha256(parsed[0].read_bytes()).hexdigest() if parsed else None
+        return [self.name, dict(self.options), self.command, content, _described(self.thing)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One algorithm on one problem, to be run with some seeds."""
+
+    problem: Entry
+    algorithm: Entry
+    budget: Budget
+    checkpoints: int
+    dtype: str
+
+    @property
+    def folder(self) -> str:
+        """A name of its own: the same for the same work, whatever else the study holds."""
+        identity = [self.problem.identity(), self.algorithm.identity(), _described(self.budget)]
+        digest = hashlib.sha256(json.dumps([*identity, self.checkpoints, self.dtype]).encode()).hexdigest()
+        return f"{slug(self.problem.label)}-{slug(self.algorithm.label)}-{digest[:8]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What a study compares.
+
+    `problems`, `algorithms`: names, `Entry`s or objects, or a mapping label -> such. `budget`: a number of evaluations,
+    a `Budget`, or a mapping such as {"evaluations": 25000}, of which what is used up first ends a run. `seeds`: how
+    many, from 0, or which. `indicators`: among those of `moopt.experiment.HIGHER_IS_BETTER`, at `checkpoints` equally
+    spaced moments of the budget. `timeout`: seconds that all seeds of a cell that run together may take. `baseline`:
+    the algorithm that tables compare with (default: the first).
+
+    Raises ValueError or TypeError with one sentence for what does not fit.
+    """
+
+    name: str
+    problems: Any
+    algorithms: Any
+    budget: Any
+    seeds: Any = 31
+    indicators: Sequence[str] = ("hypervolume",)
+    checkpoints: int = 10
+    dtype: str = "float64"
+    timeout: float | None = None
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name: expected the study's name, got {self.name!r}")
+        seeds = range(_checks.whole("seeds", self.seeds)) if isinstance(self.seeds, int | float) else self.seeds
+        settled = {
+            "problems": _entries("problems", self.problems), "algorithms": _entries("algorithms", self.algorithms),
+            "budget": _budget("budget", self.budget),
+            "seeds": tuple(sorted({_checks.whole("seeds", seed, low=0) for seed in seeds})),
+            "indicators": tuple(self.indicators), "checkpoints": _checks.whole("checkpoints", self.checkpoints),
+        }  # fmt: skip
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
+        if not self.seeds:
+            raise ValueError("seeds: expected at least one, got none")
+        for name in self.indicators:
+            if name not in HIGHER_IS_BETTER:
+                known = ", ".join(HIGHER_IS_BETTER)
+                raise ValueError(
+                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), HIGHER_IS_BETTER)}"
+                )
+        if self.dtype not in ("float64", "float32"):
+            raise ValueError(f"dtype: expected float64 or float32, got {self.dtype!r}")
+        if self.timeout is not None and _checks.number("timeout", self.timeout, low=0.0) == 0:
+            raise ValueError("timeout: expected a positive number of seconds, got 0")
+        labels = [entry.label for entry in self.algorithms]
+        if self.baseline is not None and self.baseline not in labels:
+            raise ValueError(f"baseline: expected one of {', '.join(labels)}, got {self.baseline!r}")
+
+    @staticmethod
+    def read(source: str | Path) -> Spec:
+        """The spec in a TOML file, or one that is shipped under that name. Raises ValueError or OSError."""
+        path = Path(source)
+        if not path.suffix and not path.exists():
+            path = SHIPPED / f"{source}.toml"
+            shipped = sorted(found.stem for found in SHIPPED.glob("*.toml"))
+            if not path.exists():
+                near = _checks.nearest(str(source), shipped)
+                raise ValueError(f"expected a spec file or one of {', '.join(shipped)}, got {str(source)!r}{near}")
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path}: expected a spec file, got none there") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: expected a file in TOML, got: {error}") from None
+        try:
+            needed = ("name", "problems", "algorithms", "budget")
+            return Spec(**_known("a spec", content, list(Spec.__dataclass_fields__), needed))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def cells(self) -> list[Cell]:
+        """Every algorithm on every problem, in order."""
+        return [
+            Cell(problem, algorithm, problem.budget or self.budget, self.checkpoints, self.dtype)
+            for problem in self.problems
+            for algorithm in self.algorithms
+        ]
+
+    def describe(self, frames: Mapping[str, Any]) -> dict[str, Any]:
+        """JSON for the result folder and the report; `frames`: what results need of each problem, by label."""
+        return {
+            "name": self.name, "seeds": list(self.seeds), "budget": _limits(self.budget),
+            "indicators": list(self.indicators), "checkpoints": self.checkpoints, "dtype": self.dtype,
+            "timeout": self.timeout, "baseline": self.baseline or self.algorithms[0].label,
+            "problems": [{**_entry_json(entry), "frame": frames[entry.label]} for entry in self.problems],
+            "algorithms": [_entry_json(entry) for entry in self.algorithms],
+            "cells": [[cell.problem.label, cell.algorithm.label, cell.folder] for cell in self.cells()],
+        }  # fmt: skip
+
+
+def slug(label: str) -> str:
+    """A label as part of a file name."""
+    return "".join(c if c.isalnum() or c in "._" else "_" for c in label)[:40]
+
+
+def _described(thing: Any) -> Any:
+    if thing is None:
+        return None
+    try:
+        return registry.describe(thing)
+    except registry.Undescribable:
+        return repr(thing)
+
+
+def _limits(limit: Budget) -> Any:
+    return {unit: n for unit, n in limit.limits().items() if not math.isinf(n)} or repr(limit)
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    found = {"label": entry.label, "name": entry.name, "options": dict(entry.options)}
+    return found | ({"command": entry.command} if entry.command else {}) | (
+        {"budget": _limits(entry.budget)} if entry.budget else {}
+    )
+
+
+def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = ()) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{what}: expected a table with {', '.join(known)}, got {given!r}")
+    for key in given:
+        if key not in known:
+            among = ", ".join(known)
+            raise ValueError(f"{what}: expected keys among {among}, got {key!r}{_checks.nearest(key, known)}")
+    for key in needed:
+        if key not in given:
+            raise ValueError(f"{what}: expected {key}, got none")
+    return dict(given)
+
+
+def _budget(what: str, given: Any) -> Budget:
+    if not isinstance(given, Mapping):
+        return budget(given)
+    parts = [UNITS[unit](n) for unit, n in _known(what, given, list(UNITS)).items()]
+    if not parts:
+        raise ValueError(f"{what}: expected at least one of {', '.join(UNITS)}, got none")
+    total = parts[0]
+    for part in parts[1:]:
+        total = total | part
+    return total  # type: ignore[no-any-return]
+
+
+def _entries(group: str, given: Any) -> tuple[Entry, ...]:
+    """Entries with labels of their own. Raises ValueError where there are none, or two have one label."""
+    what, kind = group.removesuffix("s"), Problem if group == "problems" else Algorithm
+    items = list(given.items()) if isinstance(given, Mapping) else [("", item) for item in given]
+    entries = []
+    for label, item in items:
+        if isinstance(item, Entry):
+            entry = item
+        elif isinstance(item, Mapping):
+            allowed = ("name", "options", "label", *(("budget",) if group == "problems" else ("command",)))
+            found = _known(what, item, allowed)
+            if "budget" in found:
+                found["budget"] = _budget(f"{what} budget", found["budget"])
+            if "name" not in found and "command" not in found:
+                raise ValueError(f"{what}: expected a name, got {dict(item)}")
+            entry = Entry(**{"name": found.get("label", "command"), **found})
+        elif isinstance(item, str):
+            entry = Entry(item)
+        elif isinstance(item, kind) or (callable(item) and group == "algorithms"):
+            entry = Entry(_name(item), thing=item)
+        else:
+            raise TypeError(f"{what}: expected a name, a table or an object, got {item!r}")
+        label = label or entry.label or entry.name.rpartition(":")[2]
+        entries.append(Entry(entry.name, dict(entry.options), label, entry.command, entry.budget, entry.thing))
+    if not entries:
+        raise ValueError(f"{group}: expected at least one, got none")
+    labels = [entry.label for entry in entries]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"{group}: expected a label of its own for each, got {', '.join(twice)} more than once")
+    return tuple(entries)
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, Problem):
+        return thing.name
+    return getattr(thing, "__name__", type(thing).__name__.lower())

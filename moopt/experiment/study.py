@@ -1,0 +1,333 @@
+"""A study on disk: runs what is missing of a spec, and reads what is there."""
+
+from __future__ import annotations
+
+import math
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from moopt import registry
+from moopt.executors import Executor, Inline
+from moopt.executors import executor as as_executor
+from moopt.experiment import cell as cells
+from moopt.experiment.cell import Scoring, Task
+from moopt.experiment.scores import Frame, inferred_frame, known_frame
+from moopt.experiment.spec import Cell, Spec, slug
+from moopt.population import Population
+from moopt.problem import Problem
+from moopt.result import described, rebuilt, table_of, versions
+from moopt.storage.checkpoint import read_checkpoint, write_tree
+from moopt.storage.files import read_json, write_atomic, write_json
+from moopt.storage.folder import hold
+
+if TYPE_CHECKING:
+    import pandas
+
+@dataclass(frozen=True)
+class Front:
+    """What one run found: x[n, d] in search coordinates, f[n, m] minimised, `objectives` in the user's sign, and a
+    `table` of variables, objectives and constraints by name."""
+
+    x: NDArray[np.float64]
+    f: NDArray[np.float64]
+    objectives: NDArray[np.float64]
+    table: pandas.DataFrame
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a folder holds of a spec: complete where all runs have ended.
+
+    `results`: problem, algorithm, seed, indicator, value at the end of the budget. `trace`: the same at each
+    checkpoint, with the `fraction` of the budget. `runs`: problem, algorithm, seed, status ("finished", "infeasible",
+    "failed" with its error as message, "missing"), spent, unit, seconds (a share of the batch's), failures, message.
+    `frames`: what the indicators of each problem refer to.
+    """
+
+    folder: Path
+    spec: dict[str, Any]
+    frames: dict[str, Frame]
+    environment: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the study."""
+        return str(self.spec["name"])
+
+    @cached_property
+    def _runs(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """(problem, algorithm) -> what is booked of their runs, by seed."""
+        wanted = set(self.spec["seeds"])
+        kept = {pair: [run for path in self.summaries(*pair) for run in read_json(path)["runs"]] for pair in self.pairs}
+        return {
+            pair: sorted((run for run in runs if run["seed"] in wanted), key=lambda run: int(run["seed"]))
+            for pair, runs in kept.items()
+        }
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Labels of every problem and algorithm, in order."""
+        return [(problem, algorithm) for problem, algorithm, _ in self.spec["cells"]]
+
+    def summaries(self, problem: str, algorithm: str) -> list[Path]:
+        """The files of those tasks that are done."""
+        place = next(place for p, a, place in self.spec["cells"] if (p, a) == (problem, algorithm))
+        return sorted((self.folder / "cells" / place).glob("*.json"))
+
+    @cached_property
+    def trace(self) -> pandas.DataFrame:
+        import pandas
+
+        rows = [
+            (*pair, run["seed"], name, (k + 1) / len(run["scores"][name]), value)
+            for pair, runs in self._runs.items()
+            for run in runs
+            for name in self.spec["indicators"]
+            for k, value in enumerate(run["scores"].get(name, ()))
+        ]
+        return pandas.DataFrame(rows, columns=["problem", "algorithm", "seed", "indicator", "fraction", "value"])
+
+    @cached_property
+    def results(self) -> pandas.DataFrame:
+        last = self.trace[self.trace["fraction"] == 1.0]
+        return last.drop(columns="fraction").reset_index(drop=True)
+
+    @cached_property
+    def runs(self) -> pandas.DataFrame:
+        import pandas
+
+        missing: dict[str, Any] = {"status": "missing", "spent": {}, "seconds": math.nan, "failures": 0, "message": ""}
+        rows = []
+        for pair, runs in self._runs.items():
+            known = {run["seed"]: run for run in runs}
+            for seed in self.spec["seeds"]:
+                run = known.get(seed, missing)
+                unit = next((unit for unit in self.spec["budget"] if unit in run["spent"]), "evaluations")
+                spent, rest = run["spent"].get(unit, 0), [run[key] for key in ("seconds", "failures", "message")]
+                rows.append((*pair, seed, run["status"], spent, unit, *rest))
+        columns = ["problem", "algorithm", "seed", "status", "spent", "unit", "seconds", "failures", "message"]
+        return pandas.DataFrame(rows, columns=columns)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run of the spec has ended."""
+        return not bool((self.runs["status"] == "missing").any())
+
+    def populations(self, problem: str, algorithm: str) -> dict[int, Population]:
+        """seed -> what its run found."""
+        found: dict[int, Population] = {}
+        for path in self.summaries(problem, algorithm):
+            found |= zip((run["seed"] for run in read_json(path)["runs"]), cells.fronts(path), strict=False)
+        return {seed: found[seed] for seed in self.spec["seeds"] if seed in found}
+
+    def fronts(self, problem: str, algorithm: str) -> dict[int, Front]:
+        """seed -> the front that its run found."""
+        made = rebuilt(next(entry["frame"] for entry in self.spec["problems"] if entry["label"] == problem))
+        return {
+            seed: Front(*(t.double().numpy() for t in (p.x, p.f, p.objectives)), table_of(made, p))
+            for seed, p in self.populations(problem, algorithm).items()
+        }
+
+    def front(self, problem: str, algorithm: str, seed: int) -> Front:
+        """The front that one run found. Raises KeyError where it has not ended or has failed."""
+        return self.fronts(problem, algorithm)[seed]
+
+    def save(self) -> None:
+        """Writes `results.csv`, `trace.csv`, `runs.csv` and `frames.json`. Raises OSError."""
+        for name in ("results", "trace", "runs"):
+            write_atomic(self.folder / f"{name}.csv", getattr(self, name).to_csv(index=False).encode())
+        write_json(self.folder / "frames.json", {label: frame.summary() for label, frame in self.frames.items()})
+
+
+def read(folder: str | Path) -> Study:
+    """The study in a folder, whatever has ended of it. Raises FileNotFoundError where there is none."""
+    folder = Path(folder)
+    if not (folder / "spec.json").exists():
+        raise FileNotFoundError(f"{folder}: expected the folder of a study, got no spec.json in it")
+    spec = read_json(folder / "spec.json")
+    files = {entry["label"]: _frame_file(folder, entry["label"]) for entry in spec["problems"]}
+    frames = {label: Frame(**read_checkpoint(path)) for label, path in files.items() if path.exists()}
+    return Study(folder, spec, frames, read_json(folder / "environment.json"))
+
+
+def bench(
+    spec: Spec | str | Path,
+    out: str | Path,
+    *,
+    executor: Executor | str | None = "processes",
+    device: str | None = None,
+    progress: bool | None = None,
+    retry_failed: bool = False,
+) -> Study:
+    """Runs whatever of a spec is not in the folder `out` yet, keeps it there, and writes its tables.
+
+    Cells (an algorithm on a problem) go in parallel on the executor, seeds of a cell in one batch where the algorithm
+    allows it. Killed at any moment and started again it repeats no run that had ended, and goes on with those that had
+    begun from their last checkpoint, in the same bits. A cell that raises, hangs beyond the spec's `timeout` or loses
+    its worker is kept as failed with its text; `retry_failed` tries those again.
+
+    Raises ValueError or TypeError for a spec that does not hold together, FileExistsError for a folder that holds
+    something else or that another process works in.
+    """
+    spec = spec if isinstance(spec, Spec) else Spec.read(spec)
+    folder = Path(out)
+    problems = {entry.label: cells.make_problem(entry) for entry in spec.problems}
+    batched = {entry.label: _checked(entry, spec, problems) for entry in spec.algorithms}
+    if folder.exists() and any(folder.iterdir()) and not (folder / "spec.json").exists():
+        raise FileExistsError(f"{folder}: expected a new folder or one of a study, got one that holds something else")
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder, "study"):
+        frames_of = {label: described(problem) for label, problem in problems.items()}
+        write_json(folder / "spec.json", spec.describe(frames_of))
+        write_json(folder / "environment.json", environment(device))
+        frames: dict[str, Frame | None] = {
+            label: _frozen(folder, label, known_frame(problem, label, spec.indicators))
+            for label, problem in problems.items()
+        }
+        pool = as_executor(executor)
+        tasks: list[Task | Scoring] = []
+        for cell in spec.cells():
+            together = batched[cell.algorithm.label] and problems[cell.problem.label].vectorized
+            parts = math.ceil(pool.workers / len(spec.cells())) if together else len(spec.seeds)
+            tasks += _tasks(folder, cell, spec, frames[cell.problem.label], parts, device, retry_failed)
+        _drive(pool, tasks, spec, progress)
+        study, later = read(folder), list[Task | Scoring]()
+        for label, problem in problems.items():
+            frame = frames[label] or _frozen(folder, label, _inferred(study, problem, label))
+            later += _unscored(study, label, frame) if frame else []
+        _drive(pool, later, spec, False)
+        study = read(folder)
+        study.save()
+    return study
+
+
+def environment(device: str | None) -> dict[str, Any]:
+    """Date, versions and hardware."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"date": datetime.now(UTC).date().isoformat(), **versions()}
+    for package in ("numpy", "numba", "pymoo", "evox"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    cpu = Path("/proc/cpuinfo")
+    names = cpu.read_text().split("\n") if cpu.exists() else []
+    models = [line.partition(":")[2].strip() for line in names if line.startswith("model name")]
+    found["processor"] = f"{models[0]}, {len(models)} cores" if models else platform.processor() or platform.machine()
+    found["device"] = torch.cuda.get_device_name() if device and device.startswith("cuda") else "cpu"
+    return found
+
+
+def _checked(entry: Any, spec: Spec, problems: dict[str, Problem]) -> bool:
+    """Whether the runs of an algorithm can go in one batch. Raises ValueError where it fits none of the problems."""
+    algorithm = cells.known_algorithm(entry)
+    for problem in problems.values() if algorithm is not None else ():
+        registry.check_pair(problem, algorithm)
+    return algorithm is not None and algorithm.batched_runs
+
+
+def _cell_folder(folder: Path, cell: Cell) -> Path:
+    return folder / "cells" / cell.folder
+
+
+def _frame_file(folder: Path, label: str) -> Path:
+    return folder / "frames" / f"{slug(label)}.safetensors"
+
+
+def _frozen(folder: Path, label: str, frame: Frame | None) -> Frame | None:
+    """The frame on disk, or this one, which is there from now on."""
+    path = _frame_file(folder, label)
+    if path.exists():
+        return Frame(**read_checkpoint(path))
+    if frame is not None:
+        path.parent.mkdir(exist_ok=True)
+        write_tree(path, vars(frame))
+    return frame
+
+
+def _inferred(study: Study, problem: Problem, label: str) -> Frame:
+    found = [front for pair in study.pairs if pair[0] == label for front in study.populations(*pair).values()]
+    return inferred_frame(problem, label, [front.f[front.feasible] for front in found])
+
+
+def _tasks(
+    folder: Path, cell: Cell, spec: Spec, frame: Frame | None, parts: int, device: str | None, retry_failed: bool
+) -> list[Task | Scoring]:
+    """What is left to run of a cell, begun runs first, in about `parts` parts of seeds that follow one another."""
+    place = _cell_folder(folder, cell)
+    done: set[int] = set()
+    for path in place.glob("*.json"):
+        runs = read_json(path)["runs"]
+        if retry_failed and all(run["status"] == "failed" and not run["scores"] for run in runs):
+            path.unlink()
+        else:
+            done |= {run["seed"] for run in runs}
+    left = [seed for seed in spec.seeds if seed not in done]
+    stretches: list[list[int]] = []
+    for begun in sorted(place.glob(f"*/{cells.STARTED}")):
+        first, last = map(int, begun.parent.name.split("-"))
+        if set(range(first, last + 1)) <= set(left):
+            stretches.append(list(range(first, last + 1)))
+            left = [seed for seed in left if not first <= seed <= last]
+    size = max(1, math.ceil(len(spec.seeds) / parts))
+    fresh: list[list[int]] = []
+    for seed in left:
+        if fresh and fresh[-1][-1] == seed - 1 and len(fresh[-1]) < size:
+            fresh[-1].append(seed)
+        else:
+            fresh.append([seed])
+    return [Task(cell, tuple(part), place, spec.indicators, frame, device) for part in (*stretches, *fresh)]
+
+
+def _unscored(study: Study, label: str, frame: Frame) -> list[Task | Scoring]:
+    """Summaries that lack an indicator; one that came later than a run is known at its end only."""
+    names = study.spec["indicators"]
+    paths = [path for pair in study.pairs if pair[0] == label for path in study.summaries(*pair)]
+    return [
+        Scoring(path, tuple(names), frame)
+        for path in paths
+        if path.with_suffix(".safetensors").exists()
+        and any(not set(names) <= set(run["scores"]) for run in read_json(path)["runs"])
+    ]
+
+
+def _drive(pool: Executor, tasks: Sequence[Task | Scoring], spec: Spec, progress: bool | None) -> None:
+    """Has all tasks done; what fails is kept. Raises KeyboardInterrupt after Ctrl-C, with the workers ended."""
+    if not tasks:
+        return
+    with _bar(spec.name, len(tasks), progress) as advance:
+        pool.start(cells.work, timeout=None if isinstance(pool, Inline) else spec.timeout)
+        try:
+            for number, task in enumerate(tasks):
+                pool.submit(number, task)
+            while pool.pending:
+                for outcome in pool.wait():
+                    task = tasks[outcome.key]
+                    if outcome.error is not None and isinstance(task, Task):
+                        cells.failed(task, outcome.error, outcome.seconds)
+                    elif outcome.error is not None:
+                        raise RuntimeError(f"{task.summary}: scoring failed: {outcome.error}")
+                    advance(outcome.error)
+        finally:
+            pool.close()
+
+
+def _bar(name: str, total: int, progress: bool | None) -> Any:
+    """A context that gives a function to call after each task; a line on stderr where that is wanted."""
+    if not progress and not (progress is None and sys.stderr.isatty()):
+        return nullcontext(lambda error: None)
+    from moopt.experiment.progress import Bar
+
+    return Bar(name, total)

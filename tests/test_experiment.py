@@ -1,0 +1,281 @@
+"""Studies: what a spec says is what is run, kept, scored, and found again after any end."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pandas
+import pytest
+import torch
+
+import moopt
+from moopt.experiment import Entry, Spec, bench, read
+from moopt.indicators import hypervolume, igd_plus
+
+SPEC = """
+name = "two"
+seeds = 3
+budget = { evaluations = 600 }
+indicators = ["hypervolume", "igd_plus"]
+checkpoints = 3
+[[problems]]
+name = "zdt1"
+options = { n_var = 5 }
+[[problems]]
+name = "re21"
+[[algorithms]]
+name = "nsga2"
+options = { pop_size = 40 }
+[[algorithms]]
+name = "random"
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC)
+    return path
+
+
+def tables(folder):
+    return [(folder / f"{name}.csv").read_text() for name in ("results", "trace")]
+
+
+def test_a_study_holds_what_single_runs_find(spec, tmp_path):
+    study = bench(spec, tmp_path / "out", executor="inline", progress=False)
+    results = pandas.read_csv(tmp_path / "out" / "results.csv")
+    assert list(results.columns) == ["problem", "algorithm", "seed", "indicator", "value"]
+    assert len(results) == 2 * 2 * 3 * 2 and study.is_complete
+    problem = moopt.problem("zdt1", n_var=5)
+    for seed in range(3):
+        alone = moopt.minimize(problem, moopt.algorithm("nsga2", pop_size=40), 600, seed=seed)
+        row = study.results.query("problem == 'zdt1' and algorithm == 'nsga2' and seed == @seed").set_index("indicator")
+        assert row.value["hypervolume"] == pytest.approx(alone.hypervolume, rel=1e-12)
+        expected = float(igd_plus(alone.front.f, problem.pareto_front(1000)))
+        assert row.value["igd_plus"] == pytest.approx(expected, rel=1e-12)
+        front = study.front("zdt1", "nsga2", seed)
+        assert torch.equal(torch.from_numpy(front.f), alone.front.f)
+        pandas.testing.assert_frame_equal(front.table, alone.to_dataframe())
+    assert (study.runs.status == "finished").all() and (study.runs.spent == 600).all()
+    assert set(study.runs.unit) == {"evaluations"}
+
+
+def test_checkpoints_are_what_shorter_runs_find(spec, tmp_path):
+    trace = bench(spec, tmp_path / "out", executor="inline", progress=False).trace
+    short = moopt.minimize(moopt.problem("zdt1", n_var=5), moopt.algorithm("nsga2", pop_size=40), 200, seed=1)
+    rows = trace.query("problem == 'zdt1' and algorithm == 'nsga2' and seed == 1 and indicator == 'hypervolume'")
+    assert rows.fraction.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert rows.value.tolist()[0] == pytest.approx(short.hypervolume, rel=1e-12)
+    better = trace.query("indicator == 'hypervolume'").pivot_table(
+        index=["problem", "algorithm", "seed"], columns="fraction", values="value"
+    )
+    assert (better.diff(axis=1).iloc[:, 1:] >= -1e-3).all(axis=None)
+
+
+def test_a_frame_is_inferred_once_and_then_frozen(tmp_path):
+    problem = moopt.FunctionProblem(
+        lambda a, b: {"mass": 5 + a, "power": 10 * (1 - a) ** 2 + b}, {"a": moopt.Real(0, 1), "b": moopt.Real(0, 1)},
+        objectives={"mass": "min", "power": "min"}, vectorized=True,
+    )  # fmt: skip
+    settings = dict(name="own", problems={"own": problem}, budget=300, seeds=2, indicators=["hypervolume", "igd"])
+    first = bench(Spec(algorithms=["nsga2"], **settings), tmp_path / "out", executor="inline", progress=False)
+    frame = first.frames["own"]
+    f = torch.cat([p.f for p in first.populations("own", "nsga2").values()])
+    ideal, nadir = f.amin(0), f[(f[:, 0] <= f[:, 0].max())].amax(0)
+    assert frame.ideal == pytest.approx(ideal.tolist()) and "all runs" in frame.origin
+    assert frame.nadir[0] <= nadir[0] + 1e-12 and frame.nadir[1] <= nadir[1] + 1e-12
+    both = bench(Spec(algorithms=["nsga2", "random"], **settings), tmp_path / "out", executor="inline", progress=False)
+    assert both.frames["own"].ideal == frame.ideal and torch.equal(both.frames["own"].front, frame.front)
+    old = both.results[both.results.algorithm == "nsga2"].reset_index(drop=True)
+    pandas.testing.assert_frame_equal(old, first.results)
+    points = both.populations("own", "random")[1].f
+    scaled = (points - torch.tensor(frame.ideal)) / (torch.tensor(frame.nadir) - torch.tensor(frame.ideal))
+    value = both.results.query("algorithm == 'random' and seed == 1 and indicator == 'hypervolume'").value.item()
+    assert value == pytest.approx(float(hypervolume(scaled, 1.1)))
+
+
+def test_more_seeds_algorithms_and_indicators_repeat_nothing(spec, tmp_path):
+    out = tmp_path / "out"
+    bench(spec, out, executor="inline", progress=False)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*.safetensors")}
+    text = SPEC.replace("seeds = 3", "seeds = 5").replace('"igd_plus"]', '"igd_plus", "epsilon_additive"]')
+    spec.write_text(text + '[[algorithms]]\nname = "nsga3"\noptions = { pop_size = 40 }\n')
+    study = bench(spec, out, executor="inline", progress=False)
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert len(study.results) == 2 * 3 * 5 * 3 and study.is_complete
+    added = study.trace.query("indicator == 'epsilon_additive' and algorithm == 'nsga2' and problem == 'zdt1'")
+    early = added[(added.seed < 3) & (added.fraction < 1)]
+    assert early.value.isna().all() and added[added.fraction == 1].value.notna().all()
+
+
+def test_objects_of_a_script_and_files(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import torch, moopt\n"
+        "class Bowls(moopt.Problem):\n"
+        "    space, n_obj = moopt.Box(-1, 2, 3), 2\n"
+        "    def _evaluate(self, x):\n"
+        "        return torch.stack(((x**2).sum(-1), ((x - 1) ** 2).sum(-1)), -1)\n"
+    )
+    entry = Entry(f"{tmp_path / 'own.py'}:Bowls", label="bowls")
+    spec = Spec(
+        name="mixed", problems=[entry, "zdt1"], seeds=[4, 7], budget={"generations": 80},
+        algorithms={"small": moopt.algorithm("nsga2", pop_size=12), "large": moopt.algorithm("nsga2", pop_size=30)},
+    )  # fmt: skip
+    study = bench(spec, tmp_path / "out", executor="processes:2", progress=False)
+    assert study.is_complete and set(study.results.seed) == {4, 7} and set(study.runs.unit) == {"generations"}
+    large = study.results.query("problem == 'zdt1' and algorithm == 'large'").value.mean()
+    assert large > study.results.query("problem == 'zdt1' and algorithm == 'small'").value.mean()
+    again = read(tmp_path / "out")
+    pandas.testing.assert_frame_equal(again.results, study.results)
+    assert again.front("bowls", "small", 7).table.columns.tolist()[-2:] == ["f1", "f2"]
+
+
+def test_learners_are_compared_at_the_end_only(tmp_path):
+    spec = Spec(name="steps", problems=["deepseatreasure"], algorithms=["qlearners"], seeds=2, checkpoints=4,
+                budget={"env_steps": 20_000})  # fmt: skip
+    study = bench(spec, tmp_path / "out", executor="inline", progress=False)
+    values = study.trace.pivot_table(index="seed", columns="fraction", values="value", dropna=False)
+    assert values[1.0].notna().all() and values.drop(columns=1.0).isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("seeds = 3", "seeds = 0"), "seeds: expected a whole number"),
+        (("evaluations = 600", "evaluation = 600"), "did you mean 'evaluations'"),
+        (('"igd_plus"', '"igdplus"'), "did you mean 'igd_plus'"),
+        (('name = "nsga2"', 'name = "nsga22"'), "did you mean 'nsga2'"),
+        (("pop_size", "popsize"), "did you mean 'pop_size'"),
+        (('name = "random"', 'name = "nsga2"'), "expected a label of its own for each, got nsga2 more than once"),
+        (('name = "two"', "named = 2"), "did you mean 'name'"),
+        (("checkpoints = 3", "checkpoints = 3\nbaseline = 'moead'"), "baseline: expected one of nsga2, random"),
+        (("[[problems]]", "[[problems"), "expected a file in TOML"),
+        (('name = "random"', 'name = "qlearners"'), "qlearners"),
+    ],
+)
+def test_bad_specs_get_one_sentence(spec, tmp_path, change, sentence):
+    spec.write_text(SPEC.replace(*change))
+    done = subprocess.run(
+        [sys.executable, "-m", "moopt.cli", "bench", str(spec), "--out", str(tmp_path / "out")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert sentence.lower() in done.stderr.lower(), done.stderr
+    assert not (tmp_path / "out" / "spec.json").exists()
+
+
+def test_a_folder_of_something_else_is_refused(spec, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("all of it")
+    with pytest.raises(FileExistsError, match="expected a new folder or one of a study"):
+        bench(spec, tmp_path / "out", executor="inline", progress=False)
+    with pytest.raises(FileNotFoundError, match=r"no spec\.json"):
+        read(tmp_path / "out")
+
+
+# ends that nobody planned
+
+SLOW = """
+import time, torch, moopt
+from moopt.storage import keeper
+keeper.CHECKPOINT_SECONDS, keeper.CHECKPOINT_SHARE = 0.1, 1.0
+class Slow(moopt.Problem):
+    space, n_obj, ideal, nadir = moopt.Box(0, 1, 4), 2, torch.zeros(2).double(), torch.ones(2).double()
+    def _evaluate(self, x):
+        time.sleep(0.02)
+        y = x[..., 1:].sum(-1)
+        return torch.stack((x[..., 0] + y, 1 - x[..., 0] + y**2), -1)
+"""
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(tmp_path):
+    """Cells of a second and cells of some ten seconds, killed with all their workers at any moment."""
+    (tmp_path / "own.py").write_text(SLOW)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(
+        'name = "killed"\nseeds = 4\nbudget = { generations = 400 }\nindicators = ["hypervolume"]\n'
+        f'problems = [{{ name = "{tmp_path / "own.py"}:Slow" }}, {{ name = "zdt1" }}, {{ name = "re21" }}]\n'
+        'algorithms = [{ name = "nsga2", options = { pop_size = 40 } }, { name = "moead" }]\n'
+    )
+    command = [sys.executable, "-m", "moopt.cli", "bench", str(spec), "--executor", "processes:2", "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    draws, kills, resumed = random.Random(8), 0, 0
+    while kills < 20:
+        process = subprocess.Popen(
+            [*command, str(tmp_path / "killed")], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            process.wait(draws.uniform(0.5, 6.0))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+            resumed += bool(list(tmp_path.glob("killed/cells/*/*/checkpoints/*")))
+            continue
+        assert process.returncode == 0, process.stderr.read()
+        for place in sorted(tmp_path.glob("killed/cells/*"))[:3]:  # done before twenty: lose something and go on
+            for path in place.glob("0*"):
+                path.unlink()
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    assert resumed > 5
+    assert tables(tmp_path / "killed") == tables(tmp_path / "whole")
+    left, right = (pandas.read_csv(tmp_path / name / "runs.csv") for name in ("killed", "whole"))
+    pandas.testing.assert_frame_equal(left.drop(columns="seconds"), right.drop(columns="seconds"))
+
+
+def test_ctrl_c_ends_a_study_that_goes_on_later(spec, tmp_path):
+    (tmp_path / "own.py").write_text(SLOW.replace("0.02", "0.2"))
+    spec.write_text(SPEC.replace('name = "re21"', f'name = "{tmp_path / "own.py"}:Slow"'))
+    command = [sys.executable, "-m", "moopt.cli", "bench", str(spec), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("out/cells/Slow-nsga2*/0000-0002/config.json")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "to go on: moopt bench" in errors
+    subprocess.run(command, check=True, capture_output=True)
+    assert read(tmp_path / "out").is_complete
+
+
+def test_what_crashes_hangs_or_lies_is_named_and_the_rest_goes_on(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import os, time, numpy\n"
+        "def crashes(problem, budget, seed): os._exit(3)\n"
+        "def raises(problem, budget, seed): raise ArithmeticError('no luck today')\n"
+        "def hangs(problem, budget, seed): time.sleep(3600)\n"
+        "def lies(problem, budget, seed): return [[float('nan')] * 30]\n"
+        "def draws(problem, budget, seed): return numpy.random.rand(budget, 30)\n"
+    )
+    names = ["crashes", "raises", "hangs", "lies", "draws"]
+    spec = Spec(
+        name="bad company", problems=["zdt1"], seeds=2, budget=500, timeout=6.0,
+        algorithms=["nsga2", *(f"{tmp_path / 'own.py'}:{name}" for name in names)],
+    )  # fmt: skip
+    study = bench(spec, tmp_path / "out", executor="processes:2", progress=False)
+    status = study.runs.groupby("algorithm").status.unique().map(list).to_dict()
+    assert status == {name: ["failed"] for name in names[:4]} | {"nsga2": ["finished"], "draws": ["finished"]}
+    messages = study.runs.groupby("algorithm").message.first()
+    assert "no luck today" in messages["raises"] and "6" in messages["hangs"] and "finite" in messages["lies"]
+    assert "3" in messages["crashes"]
+    first = torch.from_numpy(study.front("zdt1", "draws", 0).f)
+    assert not torch.equal(first, torch.from_numpy(study.front("zdt1", "draws", 1).f))
+
+
+def test_failed_runs_stay_failed_until_they_are_tried_again(tmp_path):
+    def moody(problem, budget, seed):
+        if not (tmp_path / "sunny").exists():
+            raise OSError("it rains")
+        return [[0.5] * 30] * budget
+
+    spec = Spec(name="moody", problems=["zdt1"], seeds=2, budget=10, algorithms={"moody": moody, "random": "random"})
+    study = bench(spec, tmp_path / "out", executor="inline", progress=False)
+    assert set(study.runs.query("algorithm == 'moody'").message) == {"OSError: it rains"} and study.is_complete
+    (tmp_path / "sunny").touch()
+    assert set(bench(spec, tmp_path / "out", executor="inline", progress=False).runs.status) == {"failed", "finished"}
+    study = bench(spec, tmp_path / "out", executor="inline", progress=False, retry_failed=True)
+    assert set(study.runs.status) == {"finished"} and not study.results.value.isna().any()
