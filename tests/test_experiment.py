@@ -260,7 +260,7 @@ def test_what_crashes_hangs_or_lies_is_named_and_the_rest_goes_on(tmp_path):
     status = study.runs.groupby("algorithm").status.unique().map(list).to_dict()
     assert status == {name: ["failed"] for name in names[:4]} | {"nsga2": ["finished"], "draws": ["finished"]}
     messages = study.runs.groupby("algorithm").message.first()
-    assert "no luck today" in messages["raises"] and "6" in messages["hangs"] and "finite" in messages["lies"]
+    assert "no luck today" in messages["raises"] and "6" in messages["hangs"] and "got nan" in messages["lies"]
     assert "3" in messages["crashes"]
     first = torch.from_numpy(study.front("zdt1", "draws", 0).f)
     assert not torch.equal(first, torch.from_numpy(study.front("zdt1", "draws", 1).f))
@@ -274,7 +274,8 @@ def test_failed_runs_stay_failed_until_they_are_tried_again(tmp_path):
 
     spec = Spec(name="moody", problems=["zdt1"], seeds=2, budget=10, algorithms={"moody": moody, "random": "random"})
     study = bench(spec, tmp_path / "out", executor="inline", progress=False)
-    assert set(study.runs.query("algorithm == 'moody'").message) == {"OSError: it rains"} and study.is_complete
+    messages = study.runs.query("algorithm == 'moody'").message
+    assert messages.str.contains("OSError: it rains").all() and study.is_complete
     (tmp_path / "sunny").touch()
     assert set(bench(spec, tmp_path / "out", executor="inline", progress=False).runs.status) == {"failed", "finished"}
     study = bench(spec, tmp_path / "out", executor="inline", progress=False, retry_failed=True)

@@ -1,16 +1,18 @@
-"""Where expensive evaluations run: in this process, or in worker processes that may hang and crash."""
+"""Where expensive evaluations run: in this process, in worker processes that may hang and crash, or on Ray."""
 
 from __future__ import annotations
 
 from moopt.executors.base import Executor, Outcome
 from moopt.executors.inline import Inline
 from moopt.executors.processes import Processes
+from moopt.executors.ray import Ray
 
-__all__ = ["Executor", "Inline", "Outcome", "Processes", "executor"]
+__all__ = ["Executor", "Inline", "Outcome", "Processes", "Ray", "executor"]
 
 
 def executor(spec: str | Executor | None) -> Executor:
-    """The executor that `spec` names: None or "inline", "processes" (one per core), "processes:4", or itself.
+    """The executor that `spec` names: None or "inline", "processes" (one per core), "processes:4", "ray", "ray:8", or
+    itself.
 
     Raises ValueError for anything else.
     """
@@ -20,11 +22,12 @@ def executor(spec: str | Executor | None) -> Executor:
         return Inline()
     if isinstance(spec, str):
         name, colon, count = spec.partition(":")
-        if name == "processes" and not colon:
-            return Processes()
-        if name == "processes" and count.isascii() and count.isdecimal() and int(count) > 0:
-            return Processes(int(count))
+        kind = {"processes": Processes, "ray": Ray}.get(name)
+        if kind is not None and not colon:
+            return kind()
+        if kind is not None and count.isascii() and count.isdecimal() and int(count) > 0:
+            return kind(int(count))
     raise ValueError(
-        "executor: expected None, 'inline', 'processes', 'processes:N' with a whole number N of at least 1 "
+        "executor: expected None, 'inline', 'processes', 'processes:N' or 'ray:N' with a whole number N of at least 1 "
         f"(such as 'processes:4') or an Executor instance, got {spec!r}"
     )
