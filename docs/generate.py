@@ -1,6 +1,6 @@
 """Writes what documentation takes from the code: `docs/api.md` and the tables of `README.md`.
 
-`python docs/generate.py` after a change of public names or catalogues; a test compares.
+`python docs/generate.py` after a change of public names, catalogues or results of benchmarks; a test compares.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from moopt.problem import Problem
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.monitors", "moopt.executors",
-    "moopt.learning", "moopt.surrogate", "moopt.storage", "moopt.testing",
+    "moopt.experiment", "moopt.experiment.contenders", "moopt.learning", "moopt.surrogate", "moopt.storage",
+    "moopt.testing",
 )  # fmt: skip
 
 
@@ -114,9 +115,37 @@ def algorithms_table() -> str:
     return "\n".join(rows)
 
 
+MEASURED = {  # result -> what it says, and the columns of its first table that the README shows (none: all)
+    "population": ("a generation through `minimize`, archive and history on, in milliseconds on one thread", (
+        "work", "population", "moopt", "pymoo", "pygmo", "EvoX", "EvoX compiled",
+    )),
+    "kernels": ("Pareto ranks of 20,000 points, in milliseconds on one thread", (
+        "points", "m", "moopt", "moocore", "moocore / moopt",
+    )),
+    "study": ("a whole comparison study", ()),
+    "overhead": ("what the interface costs", ()),
+}  # fmt: skip
+
+
+def measured() -> str:
+    """The leading table of each committed result of the benchmarks, with a link to the script that made it."""
+    parts = []
+    for name, (what, wanted) in MEASURED.items():
+        text = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text(encoding="utf-8")
+        made = next(line for line in text.splitlines()[1:] if line)
+        lines = [line for line in text.split("\n\n") if line.startswith("|")][0].splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        kept = [rows[0].index(column) for column in wanted] or list(range(len(rows[0])))
+        table = "\n".join("| " + " | ".join(row[i] for i in kept) + " |" for row in rows)
+        links = f"[script](benchmarks/{name}.py), [all of it](benchmarks/results/{name}.md)"
+        parts.append(f"{what[0].upper()}{what[1:]} ({links}; {made.rstrip('.')}):\n\n{table}")
+    return "\n\n".join(parts)
+
+
 def readme(text: str) -> str:
     """The README with fresh tables between its markers."""
-    for marker, table in (("algorithms", algorithms_table()), ("problems", problems_table())):
+    tables = {"algorithms": algorithms_table(), "problems": problems_table(), "measured": measured()}
+    for marker, table in tables.items():
         begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
         head, rest = text.split(begin)
         text = f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"

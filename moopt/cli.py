@@ -164,7 +164,7 @@ def report(
 
             serve(folder, port, lambda address: typer.echo(f"{address} (Ctrl-C ends it)"))
             return
-        typer.echo(str(experiment.report(folder)))
+        typer.echo(str(experiment.publish(folder)))
 
 
 class Group(StrEnum):

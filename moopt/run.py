@@ -225,8 +225,10 @@ class Run:
                 for told in self.ledger.replay(event, group):
                     self._account(group, told, evaluations(told))
         self._started = True
+        began = time.perf_counter()
         for watching in self.monitors:
             watching.on_start(Snapshot(self, self.groups[0]))
+        self._since += time.perf_counter() - began  # a tracker that takes a second to begin takes it from no budget
 
     def _open(self, runs: torch.Tensor) -> Group:
         rng = Rng(self.seed + runs, device=self.device, dtype=self.dtype)
@@ -319,16 +321,12 @@ class Run:
                     self._submit(self._ask(ledger, index, n))
             if not self.executor.pending:
                 return  # the budget admits no further evaluation
-            outcomes = self.executor.wait(self._patience())
+            seconds = self.budget.limits().get("seconds")
+            outcomes = self.executor.wait(None if seconds is None else max(0.05, seconds - self.seconds))
             with self.interrupts.whole():
                 for outcome in outcomes:
                     ledger.trials[outcome.key].settle(outcome)
                 self._tell(ledger, [ledger.trials[outcome.key] for outcome in outcomes])
-
-    def _patience(self) -> float | None:
-        """Seconds to wait for a result before looking at the clock."""
-        limit = self.budget.limits().get("seconds")
-        return None if limit is None else max(0.05, limit - self.seconds)
 
     def _submit(self, trials: Sequence[Trial]) -> None:
         for trial in trials:

@@ -22,7 +22,8 @@ def executor(spec: str | Executor | None) -> Executor:
         return Inline()
     if isinstance(spec, str):
         name, colon, count = spec.partition(":")
-        kind = {"processes": Processes, "ray": Ray}.get(name)
+        kinds: dict[str, type[Processes] | type[Ray]] = {"processes": Processes, "ray": Ray}
+        kind = kinds.get(name)
         if kind is not None and not colon:
             return kind()
         if kind is not None and count.isascii() and count.isdecimal() and int(count) > 0:

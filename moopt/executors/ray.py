@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import pickle
 from collections import deque
@@ -53,13 +55,13 @@ class Ray(Executor):
         self._timeout, self._retries = check_limits(timeout, retries)
         data = ship("function", function)
         try:
-            import ray
+            ray: Any = importlib.import_module("ray")
         except ImportError as error:
             raise ImportError(f"executor 'ray': expected Ray, install moopt[ray] ({error})") from None
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             own: dict[str, Any] = {"address": self._address} if self._address else {"num_cpus": self.workers}
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **own)
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own)
             self._ours = True
         self.workers = self._wanted or max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._ray, self._function = ray, ray.put(data)

@@ -43,7 +43,8 @@ class Entry:
         """JSON that is another where the results would be: a file counts by its content."""
         parsed = files.parse(self.name)
         content = hashlib.sha256(parsed[0].read_bytes()).hexdigest() if parsed else None
-        return [self.name, dict(self.options), self.command, content, _described(self.thing)]
+        name = parsed[1] if parsed else self.name
+        return [name, dict(self.options), self.command, content, _described(self.thing)]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,10 @@ class Spec:
 
     @staticmethod
     def read(source: str | Path) -> Spec:
-        """The spec in a TOML file, or one that is shipped under that name. Raises ValueError or OSError."""
+        """The spec in a TOML file, or one that is shipped under that name; files in it are seen from its folder.
+
+        Raises ValueError or OSError.
+        """
         path = Path(source)
         if not path.suffix and not path.exists():
             path = SHIPPED / f"{source}.toml"
@@ -134,6 +138,7 @@ class Spec:
             raise ValueError(f"{path}: expected a file in TOML, got: {error}") from None
         try:
             needed = ("name", "problems", "algorithms", "budget")
+            content |= {group: _placed(content[group], path.parent) for group in needed[1:3] if group in content}
             return Spec(**_known("a spec", content, list(Spec.__dataclass_fields__), needed))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from None
@@ -156,6 +161,18 @@ class Spec:
             "algorithms": [_entry_json(entry) for entry in self.algorithms],
             "cells": [[cell.problem.label, cell.algorithm.label, cell.folder] for cell in self.cells()],
         }  # fmt: skip
+
+
+def _placed(entries: Any, folder: Path) -> Any:
+    """Entries of a file whose own files lie beside it."""
+    if not isinstance(entries, list):
+        raise TypeError(f"expected a list of tables with a name, got {entries!r}")
+    placed = []
+    for entry in entries:
+        named = {"name": entry} if isinstance(entry, str) else entry
+        own = files.parse(str(named.get("name", ""))) if isinstance(named, dict) else None
+        placed.append(entry if own is None else {**named, "name": f"{folder / own[0]}:{own[1]}"})
+    return placed
 
 
 def slug(label: str) -> str:

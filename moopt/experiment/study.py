@@ -36,13 +36,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Front:
-    """What one run found: x[n, d] in search coordinates, f[n, m] minimised, `objectives` in the user's sign, and a
-    `table` of variables, objectives and constraints by name."""
+    """What one run found."""
 
-    x: NDArray[np.float64]
-    f: NDArray[np.float64]
-    objectives: NDArray[np.float64]
-    table: pandas.DataFrame
+    problem: Problem
+    points: Population
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """[n, d] in search coordinates."""
+        return self.points.x.double().numpy()
+
+    @property
+    def f(self) -> NDArray[np.float64]:
+        """[n, m], minimised."""
+        return self.points.f.double().numpy()
+
+    @property
+    def objectives(self) -> NDArray[np.float64]:
+        """[n, m] in the user's sign."""
+        return self.points.objectives.double().numpy()
+
+    @cached_property
+    def table(self) -> pandas.DataFrame:
+        """Variables, objectives and constraints by name."""
+        return table_of(self.problem, self.points)
 
 
 @dataclass(frozen=True)
@@ -134,10 +151,7 @@ class Study:
     def fronts(self, problem: str, algorithm: str) -> dict[int, Front]:
         """seed -> the front that its run found."""
         made = rebuilt(next(entry["frame"] for entry in self.spec["problems"] if entry["label"] == problem))
-        return {
-            seed: Front(*(t.double().numpy() for t in (p.x, p.f, p.objectives)), table_of(made, p))
-            for seed, p in self.populations(problem, algorithm).items()
-        }
+        return {seed: Front(made, points) for seed, points in self.populations(problem, algorithm).items()}
 
     def front(self, problem: str, algorithm: str, seed: int) -> Front:
         """The front that one run found. Raises KeyError where it has not ended or has failed."""
@@ -169,8 +183,9 @@ def bench(
     device: str | None = None,
     progress: bool | None = None,
     retry_failed: bool = False,
+    report: bool = True,
 ) -> Study:
-    """Runs whatever of a spec is not in the folder `out` yet, keeps it there, and writes its tables.
+    """Runs whatever of a spec is not in the folder `out` yet, keeps it there, and writes its tables and its report.
 
     Cells (an algorithm on a problem) go in parallel on the executor, seeds of a cell in one batch where the algorithm
     allows it. Killed at any moment and started again it repeats no run that had ended, and goes on with those that had
@@ -209,6 +224,10 @@ def bench(
         _drive(pool, later, spec, False)
         study = read(folder)
         study.save()
+        if report:
+            from moopt.experiment.publish import publish
+
+            publish(study)
     return study
 
 
@@ -233,9 +252,11 @@ def environment(device: str | None) -> dict[str, Any]:
 def _checked(entry: Any, spec: Spec, problems: dict[str, Problem]) -> bool:
     """Whether the runs of an algorithm can go in one batch. Raises ValueError where it fits none of the problems."""
     algorithm = cells.known_algorithm(entry)
-    for problem in problems.values() if algorithm is not None else ():
+    if algorithm is None:
+        return False
+    for problem in problems.values():
         registry.check_pair(problem, algorithm)
-    return algorithm is not None and algorithm.batched_runs
+    return algorithm.batched_runs
 
 
 def _cell_folder(folder: Path, cell: Cell) -> Path:
@@ -288,7 +309,7 @@ def _tasks(
             fresh[-1].append(seed)
         else:
             fresh.append([seed])
-    return [Task(cell, tuple(part), place, spec.indicators, frame, device) for part in (*stretches, *fresh)]
+    return [Task(cell, tuple(part), place, tuple(spec.indicators), frame, device) for part in (*stretches, *fresh)]
 
 
 def _unscored(study: Study, label: str, frame: Frame) -> list[Task | Scoring]:
