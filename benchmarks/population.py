@@ -37,18 +37,18 @@ class Case(NamedTuple):
     reference: float = 1.1
 
 
-CASES = [
+CASES = [  # EvoX as it is, not compiled, takes two minutes for a generation of 10,000
     Case("nsga2", "zdt1", 100, 1, 3, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
     Case("nsga2", "zdt1", 100, 31, 3, 250, {"pymoo": 250, "pygmo": 250, "evox": 250, "evox compiled": 250}),
     Case("nsga2", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "pygmo": 100, "evox": 20, "evox compiled": 100}),
-    Case("nsga2", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "pygmo": 3, "evox": 2, "evox compiled": 4}, 2.5),
+    Case("nsga2", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "pygmo": 3, "evox compiled": 4}, 2.5),
     Case("nsga2", "dtlz2", 100_000, 1, 3, 10, {}, 2.5),
     Case("nsga2", "dtlz2", 1_000_000, 1, 1, 5, {}, 2.5),
     Case("moead", "dtlz2", 1000, 1, 3, 100, {"pymoo": 20, "pygmo": 100, "evox compiled": 20}),
     Case("nsga3", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "evox": 20, "evox compiled": 100}),
     Case("nsga3", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3}, 2.5),
     Case("rvea", "dtlz2", 1000, 1, 3, 100, {"pymoo": 100, "evox": 100, "evox compiled": 100}),
-    Case("rvea", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3, "evox": 3}, 2.5),
+    Case("rvea", "dtlz2", 10_000, 1, 3, 20, {"pymoo": 3}, 2.5),
     Case("hype", "dtlz2", 1000, 1, 3, 30, {"evox": 5, "evox compiled": 30}),
     Case("hype", "dtlz2", 10_000, 1, 3, 10, {}, 2.5),
 ]

@@ -160,9 +160,7 @@ def report(
         from moopt import experiment
 
         if live:
-            from moopt.experiment.live import serve
-
-            serve(folder, port, lambda address: typer.echo(f"{address} (Ctrl-C ends it)"))
+            experiment.serve(folder, port, lambda address: typer.echo(f"{address} (Ctrl-C ends it)"))
             return
         typer.echo(str(experiment.publish(folder)))
 

@@ -34,6 +34,10 @@ name = "random"
 """
 
 
+HERE = {"executor": "inline", "progress": False, "report": False}
+THERE = {**HERE, "executor": "processes:2"}
+
+
 @pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "spec.toml"
@@ -46,7 +50,7 @@ def tables(folder):
 
 
 def test_a_study_holds_what_single_runs_find(spec, tmp_path):
-    study = bench(spec, tmp_path / "out", executor="inline", progress=False, report=False)
+    study = bench(spec, tmp_path / "out", **HERE)
     results = pandas.read_csv(tmp_path / "out" / "results.csv")
     assert list(results.columns) == ["problem", "algorithm", "seed", "indicator", "value"]
     assert len(results) == 2 * 2 * 3 * 2 and study.is_complete
@@ -65,7 +69,7 @@ def test_a_study_holds_what_single_runs_find(spec, tmp_path):
 
 
 def test_checkpoints_are_what_shorter_runs_find(spec, tmp_path):
-    trace = bench(spec, tmp_path / "out", executor="inline", progress=False, report=False).trace
+    trace = bench(spec, tmp_path / "out", **HERE).trace
     short = moopt.minimize(moopt.problem("zdt1", n_var=5), moopt.algorithm("nsga2", pop_size=40), 200, seed=1)
     rows = trace.query("problem == 'zdt1' and algorithm == 'nsga2' and seed == 1 and indicator == 'hypervolume'")
     assert rows.fraction.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
@@ -82,13 +86,13 @@ def test_a_frame_is_inferred_once_and_then_frozen(tmp_path):
         objectives={"mass": "min", "power": "min"}, vectorized=True,
     )  # fmt: skip
     settings = dict(name="own", problems={"own": problem}, budget=300, seeds=2, indicators=["hypervolume", "igd"])
-    first = bench(Spec(algorithms=["nsga2"], **settings), tmp_path / "out", executor="inline", progress=False, report=False)
+    first = bench(Spec(algorithms=["nsga2"], **settings), tmp_path / "out", **HERE)
     frame = first.frames["own"]
     f = torch.cat([p.f for p in first.populations("own", "nsga2").values()])
     ideal, nadir = f.amin(0), f[(f[:, 0] <= f[:, 0].max())].amax(0)
     assert frame.ideal == pytest.approx(ideal.tolist()) and "all runs" in frame.origin
     assert frame.nadir[0] <= nadir[0] + 1e-12 and frame.nadir[1] <= nadir[1] + 1e-12
-    both = bench(Spec(algorithms=["nsga2", "random"], **settings), tmp_path / "out", executor="inline", progress=False, report=False)
+    both = bench(Spec(algorithms=["nsga2", "random"], **settings), tmp_path / "out", **HERE)
     assert both.frames["own"].ideal == frame.ideal and torch.equal(both.frames["own"].front, frame.front)
     old = both.results[both.results.algorithm == "nsga2"].reset_index(drop=True)
     pandas.testing.assert_frame_equal(old, first.results)
@@ -100,11 +104,11 @@ def test_a_frame_is_inferred_once_and_then_frozen(tmp_path):
 
 def test_more_seeds_algorithms_and_indicators_repeat_nothing(spec, tmp_path):
     out = tmp_path / "out"
-    bench(spec, out, executor="inline", progress=False, report=False)
+    bench(spec, out, **HERE)
     before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*.safetensors")}
     text = SPEC.replace("seeds = 3", "seeds = 5").replace('"igd_plus"]', '"igd_plus", "epsilon_additive"]')
     spec.write_text(text + '[[algorithms]]\nname = "nsga3"\noptions = { pop_size = 40 }\n')
-    study = bench(spec, out, executor="inline", progress=False, report=False)
+    study = bench(spec, out, **HERE)
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
     assert len(study.results) == 2 * 3 * 5 * 3 and study.is_complete
     added = study.trace.query("indicator == 'epsilon_additive' and algorithm == 'nsga2' and problem == 'zdt1'")
@@ -125,7 +129,7 @@ def test_objects_of_a_script_and_files(tmp_path):
         name="mixed", problems=[entry, "zdt1"], seeds=[4, 7], budget={"generations": 80},
         algorithms={"small": moopt.algorithm("nsga2", pop_size=12), "large": moopt.algorithm("nsga2", pop_size=30)},
     )  # fmt: skip
-    study = bench(spec, tmp_path / "out", executor="processes:2", progress=False, report=False)
+    study = bench(spec, tmp_path / "out", **THERE)
     assert study.is_complete and set(study.results.seed) == {4, 7} and set(study.runs.unit) == {"generations"}
     large = study.results.query("problem == 'zdt1' and algorithm == 'large'").value.mean()
     assert large > study.results.query("problem == 'zdt1' and algorithm == 'small'").value.mean()
@@ -137,7 +141,7 @@ def test_objects_of_a_script_and_files(tmp_path):
 def test_learners_are_compared_at_the_end_only(tmp_path):
     spec = Spec(name="steps", problems=["deepseatreasure"], algorithms=["qlearners"], seeds=2, checkpoints=4,
                 budget={"env_steps": 20_000})  # fmt: skip
-    study = bench(spec, tmp_path / "out", executor="inline", progress=False, report=False)
+    study = bench(spec, tmp_path / "out", **HERE)
     values = study.trace.pivot_table(index="seed", columns="fraction", values="value", dropna=False)
     assert values[1.0].notna().all() and values.drop(columns=1.0).isna().all(axis=None)
 
@@ -172,7 +176,7 @@ def test_a_folder_of_something_else_is_refused(spec, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("all of it")
     with pytest.raises(FileExistsError, match="expected a new folder or one of a study"):
-        bench(spec, tmp_path / "out", executor="inline", progress=False, report=False)
+        bench(spec, tmp_path / "out", **HERE)
     with pytest.raises(FileNotFoundError, match=r"no spec\.json"):
         read(tmp_path / "out")
 
@@ -256,7 +260,7 @@ def test_what_crashes_hangs_or_lies_is_named_and_the_rest_goes_on(tmp_path):
         name="bad company", problems=["zdt1"], seeds=2, budget=500, timeout=6.0,
         algorithms=["nsga2", *(f"{tmp_path / 'own.py'}:{name}" for name in names)],
     )  # fmt: skip
-    study = bench(spec, tmp_path / "out", executor="processes:2", progress=False, report=False)
+    study = bench(spec, tmp_path / "out", **THERE)
     status = study.runs.groupby("algorithm").status.unique().map(list).to_dict()
     assert status == {name: ["failed"] for name in names[:4]} | {"nsga2": ["finished"], "draws": ["finished"]}
     messages = study.runs.groupby("algorithm").message.first()
@@ -273,12 +277,12 @@ def test_failed_runs_stay_failed_until_they_are_tried_again(tmp_path):
         return [[0.5] * 30] * budget
 
     spec = Spec(name="moody", problems=["zdt1"], seeds=2, budget=10, algorithms={"moody": moody, "random": "random"})
-    study = bench(spec, tmp_path / "out", executor="inline", progress=False, report=False)
+    study = bench(spec, tmp_path / "out", **HERE)
     messages = study.runs.query("algorithm == 'moody'").message
     assert messages.str.contains("OSError: it rains").all() and study.is_complete
     (tmp_path / "sunny").touch()
-    assert set(bench(spec, tmp_path / "out", executor="inline", progress=False, report=False).runs.status) == {"failed", "finished"}
-    study = bench(spec, tmp_path / "out", executor="inline", progress=False, report=False, retry_failed=True)
+    assert set(bench(spec, tmp_path / "out", **HERE).runs.status) == {"failed", "finished"}
+    study = bench(spec, tmp_path / "out", **HERE, retry_failed=True)
     assert set(study.runs.status) == {"finished"} and not study.results.value.isna().any()
 
 

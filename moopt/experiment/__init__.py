@@ -1,9 +1,9 @@
 """Compares algorithms: from a spec to a study on disk, its statistics and its report."""
 
 from moopt.experiment.comparison import sentences
-from moopt.experiment.publish import publish
+from moopt.experiment.publish import publish, serve
 from moopt.experiment.scores import HIGHER_IS_BETTER, Frame
 from moopt.experiment.spec import Entry, Spec
 from moopt.experiment.study import Front, Study, bench, read
 
-__all__ = ["HIGHER_IS_BETTER", "Entry", "Frame", "Front", "Spec", "Study", "bench", "publish", "read", "sentences"]
+__all__ = ["HIGHER_IS_BETTER", "Entry", "Frame", "Front", "Spec", "Study", "bench", "publish", "read", "sentences", "serve"]

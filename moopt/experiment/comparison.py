@@ -103,7 +103,7 @@ def _scaled(values: pandas.DataFrame, higher: bool) -> pandas.DataFrame:
     return scale(values, higher)
 
 
-def write_tables(study: Study, folder: Path) -> None:
+def write_tests(study: Study, folder: Path) -> None:
     """One CSV for each test and aggregate of each indicator. Raises OSError."""
     for name, table in _tables(study):
         write_atomic(folder / f"{name}.csv", table.to_csv(index=False).encode())

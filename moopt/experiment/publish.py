@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from moopt.experiment.study import Study, read
 
 
-def publish(study: Study | str | Path) -> Path:
-    """Writes `report.html` and `tables/` of a study or of a single run into its folder; gives the report's path.
+def publish(folder: Study | str | Path) -> Path:
+    """Writes `report.html` and `tables/` of a study, or of a single run, into its folder; gives the report's path.
 
     Raises FileNotFoundError for a folder that holds neither, OSError where nothing can be written.
     """
-    from moopt.experiment import comparison
+    from moopt.experiment.comparison import comparison, write_tests
     from moopt.experiment.report import write_report
+    from moopt.experiment.single import report_of_run
     from moopt.experiment.tables import write_tables
+    from moopt.result import Result
 
-    if not isinstance(study, Study):
-        folder = Path(study)
-        if (folder / "result.json").exists() and not (folder / "spec.json").exists():
-            from moopt.experiment.single import publish_run
-
-            return publish_run(folder)
+    if isinstance(folder, Study):
+        study = folder
+    elif (Path(folder) / "result.json").exists():
+        return report_of_run(Result.load(folder), Path(folder) / "report.html")
+    else:
         study = read(folder)
-    compared = comparison.comparison(study)
+    compared = comparison(study)
     write_tables(study, study.folder, compared)
-    comparison.write_tables(study, study.folder / "tables")
+    write_tests(study, study.folder / "tables")
     return write_report(study, study.folder / "report.html", compared)
+
+
+def serve(folder: str | Path, port: int = 0, announce: Callable[[str], None] | None = None) -> None:
+    """Serves the report of a study on 127.0.0.1 while it goes on, until Ctrl-C; `announce` is told the address.
+
+    Raises FileNotFoundError for a folder without a study, OSError where the port is taken.
+    """
+    from moopt.experiment import live
+    from moopt.experiment.comparison import comparison
+    from moopt.experiment.report import render
+
+    def build(place: Path, version: str) -> str:
+        study = read(place)
+        return render(study, comparison(study), live=version)
+
+    read(folder)
+    live.serve(folder, port, build=build, announce=announce)
