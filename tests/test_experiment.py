@@ -246,6 +246,44 @@ def test_ctrl_c_ends_a_study_that_goes_on_later(spec, tmp_path):
     assert read(tmp_path / "out").is_complete
 
 
+class Bowls(moopt.Problem):
+    """Two bowls; the twentieth call is interrupted, once, or every evaluation fails."""
+
+    space, n_obj = moopt.Box(0.0, 1.0, 3), 2
+    ideal, nadir = torch.zeros(2).double(), torch.full((2,), 3.0).double()
+    calls, broken = -(10**9), False
+
+    def _evaluate(self, x):
+        Bowls.calls += 1
+        if Bowls.calls == 20:
+            raise KeyboardInterrupt
+        f = torch.stack(((x**2).sum(-1), ((x - 1) ** 2).sum(-1)), -1)
+        return f * torch.nan if self.broken else f
+
+
+def test_an_interrupted_run_in_this_process_goes_on(tmp_path):
+    spec = Spec(name="once more", problems={"bowls": Bowls()}, algorithms=["nsga2"], budget=5000, seeds=2)
+    whole = bench(spec, tmp_path / "whole", **HERE)
+    Bowls.calls = 0
+    with pytest.raises(KeyboardInterrupt):
+        bench(spec, tmp_path / "out", **HERE)
+    assert not read(tmp_path / "out").is_complete
+    assert 20 < Bowls.calls + 20 and bench(spec, tmp_path / "out", **HERE).is_complete
+    assert Bowls.calls < 20 + 50 - 15  # did not begin anew
+    assert tables(tmp_path / "out") == tables(tmp_path / "whole") and whole.is_complete
+
+
+def test_a_run_without_a_single_success_has_failed(tmp_path):
+    broken = Bowls()
+    broken.broken = True
+    spec = Spec(name="broken", problems={"bowls": Bowls(), "broken": broken}, algorithms=["nsga2"], budget=300, seeds=2)
+    study = bench(spec, tmp_path / "out", **HERE)
+    assert set(study.runs.query("problem == 'broken'").status) == {"failed"}
+    assert set(study.results.problem) == {"bowls"}
+    again = bench(spec, tmp_path / "out", **HERE)
+    pandas.testing.assert_frame_equal(again.runs, study.runs)
+
+
 def test_what_crashes_hangs_or_lies_is_named_and_the_rest_goes_on(tmp_path):
     (tmp_path / "own.py").write_text(
         "import os, time, numpy\n"

@@ -145,6 +145,8 @@ def test_the_wheel_is_whole_and_typed(tmp_path):
     shipped = {name for name in wheel.namelist() if name.startswith("moopt/")}
     expected = {str(p.relative_to(ROOT)) for p in sources(ENGINE)} | {"moopt/py.typed"}
     expected |= {f"moopt/{p.relative_to(ROOT)}" for p in sources(*CATALOGUES)}
+    data = [path for place in ("assets", "specs") for path in (ENGINE / "experiment" / place).iterdir()]
+    expected |= {str(path.relative_to(ROOT)) for path in data}
     assert shipped == expected
     wheel.extractall(tmp_path / "site")
     checked = subprocess.run(

@@ -6,4 +6,6 @@ from moopt.experiment.scores import HIGHER_IS_BETTER, Frame
 from moopt.experiment.spec import Entry, Spec
 from moopt.experiment.study import Front, Study, bench, read
 
-__all__ = ["HIGHER_IS_BETTER", "Entry", "Frame", "Front", "Spec", "Study", "bench", "publish", "read", "sentences", "serve"]
+__all__ = [
+    "HIGHER_IS_BETTER", "Entry", "Frame", "Front", "Spec", "Study", "bench", "publish", "read", "sentences", "serve",
+]  # fmt: skip

@@ -20,7 +20,7 @@ from moopt.monitor import Monitor, Snapshot
 from moopt.monitors.archive import Archive
 from moopt.population import Population
 from moopt.problem import Problem
-from moopt.result import versions
+from moopt.result import Status, versions
 from moopt.run import ARCHIVE_CAPACITY, Run
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_json
@@ -66,7 +66,7 @@ def work(task: Task | Scoring) -> None:
         trace = task.summary.with_suffix(".trace.safetensors")
         runs = read_checkpoint(trace)["trace"] if trace.exists() else [[] for _ in content["runs"]]
         for run, front, sets in zip(content["runs"], fronts(task.summary), runs, strict=True):
-            run["scores"] = _scores(task, content["checkpoints"], sets, front)
+            run["scores"] = _scores(task, content["checkpoints"], run["status"], sets, front)
         write_json(task.summary, content)
         trace.unlink(missing_ok=True)
         return
@@ -77,7 +77,10 @@ def work(task: Task | Scoring) -> None:
     else:
         found = [_contended(task, problem, algorithm, seed) for seed in task.seeds]
     checkpoints = task.cell.checkpoints
-    runs = [{**run.booked, "scores": _scores(task, checkpoints, run.trace, run.front)} for run in found]
+    runs = [
+        {**run.booked, "scores": _scores(task, checkpoints, run.booked["status"], run.trace, run.front)}
+        for run in found
+    ]
     write_tree(task.summary.with_suffix(".safetensors"), tree.plain({"fronts": [run.front for run in found]}))
     if task.frame is None:
         write_tree(task.summary.with_suffix(".trace.safetensors"), {"trace": [run.trace for run in found]})
@@ -176,9 +179,12 @@ def _feasible(front: Population) -> Tensor:
     return front.f[front.feasible].double().cpu()
 
 
-def _scores(task: Task | Scoring, checkpoints: int, trace: list[Tensor], front: Population) -> dict[str, list[float]]:
-    """The indicators at each checkpoint; NaN where nothing was known. A run that ended early stays as it is."""
-    if task.frame is None:
+def _scores(
+    task: Task | Scoring, checkpoints: int, status: str, trace: list[Tensor], front: Population
+) -> dict[str, list[float]]:
+    """The indicators at each checkpoint; NaN where nothing was known, none at all of a run that failed. A run that
+    ended early stays as it is."""
+    if task.frame is None or status == Status.FAILED:
         return {}
     sets = [*trace, _feasible(front)]
     found = scores(task.frame, task.indicators, sets)
@@ -203,8 +209,10 @@ def _searched(task: Task, problem: Problem, algorithm: Algorithm) -> list[_Found
             out=folder, **common,
         )  # fmt: skip
     run.keeper.writes_results = False
-    parts = run.run().runs
-    found = []
+    result = run.run()
+    if result.status is Status.INTERRUPTED:  # Ctrl-C, in this process: the run goes on another time
+        raise KeyboardInterrupt
+    parts, found = result.runs, []
     for i, part in enumerate(parts):
         booked = {
             "seed": part.seed, "status": str(part.status), "spent": dict(part.spent),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moopt.experiment.scores import HIGHER_IS_BETTER
 from moopt.experiment.study import Study
-from moopt.experiment.views import Comparison, Ranking
+from moopt.experiment.views import Comparison, Ranking, indicator_title
 from moopt.storage.files import write_atomic
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def sentences(study: Study) -> list[str]:
 
     said: dict[str, None] = {}
     for name in study.spec["indicators"]:
-        words = name.replace("_", " ")
+        words = indicator_title(name)
+        words = words if words.isupper() else words.lower()
         said |= dict.fromkeys(summary_sentences(values_of(study, name), HIGHER_IS_BETTER[name], indicator=words))
     counts = study.runs["status"].value_counts()
     verbs = {"failed": "failed", "missing": "have not ended yet", "infeasible": "found nothing feasible"}

@@ -31,12 +31,13 @@ def critical_difference(
     def place(rank: float) -> float:
         return margin + (rank - 1) / (k - 1) * (width - 2 * margin)
 
-    bars = [sorted((ranks[name] for name in group if name in ranks)) for group in cliques]
+    bars = [sorted(ranks[name] for name in group if name in ranks) for group in cliques]
     bars = sorted(bar for bar in bars if len(bar) > 1)
     levels = _levels([(bar[0], bar[-1]) for bar in bars], (k - 1) / 60)
     top = AXIS + 10 + GAP * (max(levels, default=-1) + 1)
     height = top + ROW * half + 6
-    parts = [f'<svg class="cd" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(_words(ranks, cliques))}">']
+    words = escape(_words(ranks, cliques))
+    parts = [f'<svg class="cd" viewBox="0 0 {width} {height}" role="img" aria-label="{words}">']
     parts.append(f'<path class="cd-axis" d="M{place(1):.1f} {AXIS}H{place(k):.1f}"/>')
     step = 1 if k <= 12 else 2
     for i in range(1, k + 1, step):

@@ -69,15 +69,29 @@ def thinned(f: Floats, most: int) -> Any:
     n = len(f)
     if n <= most:
         return np.arange(n)
-    low, width = f.min(0), np.ptp(f, 0)
-    scaled = (f - low) / np.where(width > 0, width, 1.0)
-    taken = list(dict.fromkeys(int(i) for i in scaled.argmin(0)))[:most]
-    distance = np.min([((scaled - scaled[i]) ** 2).sum(1) for i in taken], 0)
+    scaled = np.ascontiguousarray(_scaled(f).T)
+    taken = list(dict.fromkeys(int(i) for i in scaled.argmin(1)))[:most]
+    distance = np.min([((scaled - scaled[:, [i]]) ** 2).sum(0) for i in taken], 0)
     while len(taken) < most:
         i = int(distance.argmax())
         taken.append(i)
-        distance = np.minimum(distance, ((scaled - scaled[i]) ** 2).sum(1))
-    return np.sort(np.unique(taken))
+        distance = np.minimum(distance, ((scaled - scaled[:, [i]]) ** 2).sum(0))
+    return np.unique(taken)
+
+
+def _scaled(f: Floats) -> Floats:
+    """f[n, m] with each objective in [0, 1]."""
+    width = np.ptp(f, 0)
+    answer: Floats = (f - f.min(0)) / np.where(width > 0, width, 1.0)
+    return answer
+
+
+def thinned_stairs(corners: Floats, most: int) -> Any:
+    """Places of at most so many of the corners [n, 2] of a staircase, ordered, evenly along its length: int[k]."""
+    if len(corners) <= most:
+        return np.arange(len(corners))
+    length = np.concatenate(([0.0], np.abs(np.diff(_scaled(corners), axis=0)).sum(1).cumsum()))
+    return np.unique(np.searchsorted(length, np.linspace(0, length[-1], most)).clip(max=len(corners) - 1))
 
 
 def median_seed(values: Mapping[int, float], larger: bool) -> int | None:
@@ -99,7 +113,8 @@ def study_data(study: StudyView, indicators: Sequence[str]) -> dict[str, Any]:
     ]
     return {
         "algorithms": names[0], "problems": names[1], "indicators": list(indicators),
-        "titles": [indicator_title(name) for name in indicators], "larger": [higher_is_better(name) for name in indicators], "seconds": seconds,
+        "titles": [indicator_title(name) for name in indicators],
+        "larger": [higher_is_better(name) for name in indicators], "seconds": seconds,
     }  # fmt: skip
 
 
@@ -153,11 +168,10 @@ def _chosen(
     """Algorithm and seed of its median run by the leading indicator, or of its first one with a front."""
     chosen = []
     for name in names:
-        if not fronts[name]:
-            continue
-        values = final.get((problem, name, indicators[0]), {}) if indicators else {}
-        seed = median_seed(values, higher_is_better(indicators[0])) if values else None
-        chosen.append((name, seed if seed in fronts[name] else min(fronts[name])))
+        if fronts[name]:
+            values = final.get((problem, name, indicators[0]), {}) if indicators else {}
+            seed = median_seed(values, higher_is_better(indicators[0])) if values else None
+            chosen.append((name, min(fronts[name]) if seed is None or seed not in fronts[name] else seed))
     return chosen
 
 
@@ -182,9 +196,10 @@ def _tables(frame: FrameView, fronts: Sequence[FrontView]) -> dict[str, Any]:
 
 
 def _front(algorithm: int, seed: int, front: FrontView, table: Sequence[Floats], points: int) -> dict[str, Any]:
-    places = thinned(front.f, points)
+    rows = np.flatnonzero(np.isfinite(front.f).all(1))
+    places = rows[thinned(front.f[rows], points)]
     return {
-        "algorithm": algorithm, "seed": seed, "found": len(front.f), "objectives": columns(front.objectives[places]),
+        "algorithm": algorithm, "seed": seed, "found": len(rows), "objectives": columns(front.objectives[places]),
         "values": [numbers(column[places]) for column in table],
     }  # fmt: skip
 
@@ -210,7 +225,7 @@ def _attainment(fronts: Sequence[FrontView], algorithm: int) -> dict[str, Any]:
     for level, percent in LEVELS.items():
         corners = surfaces[np.isclose(surfaces[:, -1], percent), :2]
         corners = corners[np.argsort(corners[:, 0], kind="stable")]
-        found[level] = columns(corners[thinned(corners, CORNERS)])
+        found[level] = columns(corners[thinned_stairs(corners, CORNERS)])
     return found
 
 

@@ -36,7 +36,7 @@ class LiveReport:
         self._page, self._version, self._trouble, self._next = b"", "", "", 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"report": self}))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="live report", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="live report", daemon=True)
 
     @property
     def port(self) -> int:

@@ -161,7 +161,9 @@ def report_of_run(result: Result, path: str | Path) -> Path:
     Raises OSError.
     """
     n = len(result.front)
-    sentences = [result.message[:1].upper() + result.message[1:] + "."]
+    message = result.message
+    named = message.startswith(result.algorithm)  # a name keeps its letters
+    sentences = [f"{message if named else message[:1].upper() + message[1:]}."]
     sentences.append(f"The front has {n:,} point{'' if n == 1 else 's'}.")
     if not result.convention.startswith("none"):
         merged = "of the merged front " if len(result.runs) > 1 else ""

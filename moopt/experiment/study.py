@@ -320,7 +320,7 @@ def _unscored(study: Study, label: str, frame: Frame) -> list[Task | Scoring]:
         Scoring(path, tuple(names), frame)
         for path in paths
         if path.with_suffix(".safetensors").exists()
-        and any(not set(names) <= set(run["scores"]) for run in read_json(path)["runs"])
+        and any(run["status"] != "failed" and not set(names) <= set(run["scores"]) for run in read_json(path)["runs"])
     ]
 
 

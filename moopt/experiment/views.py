@@ -90,7 +90,8 @@ class Ranking:
     `ranks`: algorithm -> average rank, 1 is best. `critical_difference`: ranks further apart than this differ, where
     one number says so (Nemenyi). `cliques`: groups of algorithms that the test could not tell apart. `scores`:
     algorithm, low, middle, high, an aggregate over all runs with its interval. `profiles`: algorithm, tau, share,
-    low, high, the share of runs that score above tau. `note`, `score`: words on the test and the aggregate.
+    low, high, the share of runs that score above tau. `note`: sentences on the tests; `score`: what the aggregate is
+    called.
     """
 
     indicator: str

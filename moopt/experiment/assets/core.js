@@ -47,10 +47,10 @@ function faded(hex, opacity) {
   return `rgba(${part(1)},${part(3)},${part(5)},${opacity})`;
 }
 
-/** Text as the plotting library shows it unchanged: it reads a few HTML tags and %{...}. */
+/** Text as the plotting library shows it unchanged: it reads a few HTML tags (and %{...}, only in templates). */
 function plain(text) {
   const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-  return String(text).replace(/[&<>]/g, (sign) => entities[sign]).replace(/%\{/g, "%\u200b{");
+  return String(text).replace(/[&<>]/g, (sign) => entities[sign]);
 }
 const short = (text, letters = 18) => (text.length > letters ? `${text.slice(0, letters - 1)}…` : text);
 
@@ -74,13 +74,17 @@ function element(tag, attributes = {}, ...children) {
 const redraws = new Set();
 const redraw = () => redraws.forEach((draw) => draw());
 
-/** Calls `start` once, when an element is about to come into view. */
+const unseen = new Set(); // starts that wait until their element is seen
+/** Calls `start` once, when an element is about to come into view, or when the page is printed. */
 function whenSeen(target, start) {
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+  const once = () => {
     watch.disconnect();
-    start();
+    if (unseen.delete(once)) start();
+  };
+  const watch = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) once();
   }, { rootMargin: "300px" });
+  unseen.add(once);
   watch.observe(target);
 }
 

@@ -4,7 +4,7 @@ const TOP = 44, BOTTOM = 24, DEEP = 300, NARROWEST = 74;
 
 class Parallel {
   /**
-   * axes: [{ name, values, flip, categories }], one value for each line; a missing value is null.
+   * axes: [{ name, values, flip, categories, note, log }], one value for each line; a missing value is null.
    * brushed: called after every change of `ranges`, which maps the number of an axis to [low, high] as heights in
    * [0, 1], 0 at the bottom.
    */
@@ -44,10 +44,14 @@ class Parallel {
     group.append(
       element("title", {}, axis.name + (axis.categories ? `: ${axis.categories.join(", ")}` : "")),
       text(13, short(axis.name, letters)), text(27, axis.note ?? "", { class: "end" }),
-      text(TOP - 4, axis.ends[1], { class: "end" }), text(TOP + DEEP + 15, axis.ends[0], { class: "end" }),
       element("line", { class: "rail", y1: TOP, y2: TOP + DEEP }),
       element("rect", { class: "brush", x: -7, width: 14, height: 0, visibility: "hidden" }),
     );
+    const ends = axis.kinds ?? [[0, axis.ends[0]], [1, axis.ends[1]]];
+    for (const [at, word] of ends) {
+      const y = TOP + DEEP * (1 - at), beside = { class: "end", x: 9, "text-anchor": "start" };
+      group.append(axis.kinds ? text(y + 4, short(word, letters - 2), beside) : text(at ? TOP - 4 : y + 15, word, { class: "end" }));
+    }
     const grip = element("rect", { class: "grip", x: -Math.min(this.gap / 2, 18), width: Math.min(this.gap, 36), y: TOP - 8, height: DEEP + 16 });
     grip.addEventListener("pointerdown", (event) => this.drag(event, grip, i));
     group.append(grip);
@@ -161,7 +165,7 @@ class Parallel {
       pen.strokeStyle = css("mute");
       for (const line of lines) if (!chosen[line]) stroke(line);
     }
-    pen.globalAlpha = Math.max(0.12, Math.min(0.85, 60 / Math.max(1, count)));
+    pen.globalAlpha = Math.max(0.2, Math.min(0.85, 100 / Math.max(1, count)));
     for (const line of lines) {
       if (chosen && !chosen[line]) continue;
       pen.strokeStyle = colours[line];
@@ -173,12 +177,12 @@ class Parallel {
   }
 }
 
-/** An axis with the height in [0, 1] of each line; logarithmic where positive values span three powers of ten. */
-function scaled({ name, values, flip, categories, note }) {
-  const known = values.filter((value) => value !== null);
-  let low = categories ? 0 : known.length ? known.reduce((a, b) => Math.min(a, b)) : 0;
-  let high = categories ? categories.length - 1 : known.length ? known.reduce((a, b) => Math.max(a, b)) : 1;
-  const logarithmic = !categories && low > 0 && high / low > 1e3;
+/** An axis with the height in [0, 1] of each line; `log` where all values are positive. */
+function scaled({ name, values, flip, categories, note, log }) {
+  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
+  let low = categories ? 0 : known[0] ?? 0;
+  let high = categories ? categories.length - 1 : known.at(-1) ?? 1;
+  const logarithmic = log && !categories && low > 0;
   const ends = categories ? [short(categories[0] ?? "", 10), short(categories.at(-1) ?? "", 10)] : [digits(low, 3), digits(high, 3)];
   if (logarithmic) [low, high] = [Math.log10(low), Math.log10(high)];
   const height = (value) => {
@@ -186,12 +190,13 @@ function scaled({ name, values, flip, categories, note }) {
     const at = high > low ? ((logarithmic ? Math.log10(value) : value) - low) / (high - low) : 0.5;
     return flip ? 1 - at : at;
   };
+  const kinds = categories && categories.length <= 12 ? categories.map((word, i) => [height(i), word]) : null;
   const value = (at) => {
     const inside = low + (flip ? 1 - at : at) * (high - low);
     return logarithmic ? 10 ** inside : inside;
   };
   return {
-    name, categories, value, heights: values.map(height), ends: flip ? ends.toReversed() : ends,
+    name, categories, kinds, value, heights: values.map(height), ends: flip ? ends.toReversed() : ends,
     note: [note, logarithmic ? "log" : ""].filter(Boolean).join(" · "),
   };
 }

@@ -28,7 +28,7 @@ function layout(more = {}) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("ink") },
-    margin: { l: 48, r: 12, t: 12, b: 40 }, dragmode: coarse.matches ? false : "zoom",
+    margin: { l: 48, r: 12, t: 26, b: 40 }, dragmode: coarse.matches ? false : "zoom",
     hoverlabel: { bgcolor: css("raised"), bordercolor: css("line"), font: { color: css("ink") }, align: "left" },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: css("soft"), activecolor: css("accent") },
     ...more,
@@ -60,10 +60,11 @@ const figures = {
       return {
         x: [middle], y: [i], mode: "markers", marker: { color: colour(a), symbol: symbol(a), size: 11 },
         error_x: { type: "data", symmetric: false, array: [high - middle], arrayminus: [middle - low], thickness: 3, width: 0, color: colour(a) },
-        hovertemplate: `${plain(styles[a].name)}<br>${digits(middle)} [${digits(low)}, ${digits(high)}]<extra></extra>`,
+        text: [`${plain(styles[a].name)}<br>${digits(middle)} [${digits(low)}, ${digits(high)}]`],
+        hovertemplate: "%{text}<extra></extra>",
       };
     });
-    return [traces, layout({ xaxis: axis("score"), yaxis: names(algorithms), margin: { l: 10, r: 16, t: 8, b: 40 } })];
+    return [traces, layout({ xaxis: axis("score"), yaxis: names(algorithms), margin: { l: 10, r: 16, t: 26, b: 40 } })];
   },
 
   profiles(target) {
@@ -100,7 +101,7 @@ const figures = {
     const wide = spread.length > 0 && Math.max(...spread) > 20 * Math.min(...spread);
     return [traces, layout({
       xaxis: axis("seconds a run", wide ? { type: "log", dtick: 1 } : { rangemode: "tozero" }), yaxis: names(algorithms),
-      margin: { l: 10, r: 16, t: 8, b: 40 },
+      margin: { l: 10, r: 16, t: 26, b: 40 },
     })];
   },
 
@@ -127,7 +128,7 @@ const figures = {
     }));
     target.setAttribute("aria-label", `Final values of the ${title()} on ${current.name}`);
     return [traces, layout({
-      yaxis: names(algorithms), margin: { l: 10, r: 16, t: 8, b: 40 },
+      yaxis: names(algorithms), margin: { l: 10, r: 16, t: 26, b: 40 },
       xaxis: axis(plain(title()), byId("logarithmic").checked ? { type: "log" } : {}),
     })];
   },
@@ -156,7 +157,12 @@ async function draw(target, make, kind = "plain") {
     const engine = await library();
     const [traces, form] = make(target);
     target.querySelector(".waiting")?.remove();
-    await engine.react(target, traces, form, settings(kind));
+    if (traces.length) {
+      await engine.react(target, traces, form, settings(kind));
+    } else {
+      engine.purge(target);
+      target.replaceChildren(element("p", { class: "waiting" }, "Nothing to show."));
+    }
   } catch (error) {
     target.replaceChildren(element("p", { class: "waiting" }, `No figure: ${error.message}`));
   }
@@ -166,11 +172,12 @@ async function draw(target, make, kind = "plain") {
 function startFigures() {
   for (const target of document.querySelectorAll(".plot[data-plot]")) {
     const make = figures[target.dataset.plot];
+    const ofProblem = target.closest("#problems") !== null;
     whenSeen(target, () => {
-      const again = () => draw(target, make);
-      if (target.closest("#problems")) current.draws.add(again);
+      const again = () => (ofProblem && !current.data ? null : draw(target, make));
+      if (ofProblem) current.draws.add(again);
       redraws.add(again);
-      current.ready.then(again);
+      again();
     });
   }
 }

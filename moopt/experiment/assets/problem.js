@@ -3,18 +3,21 @@
 const ROWS = 200; // of the table of selected points
 
 /** The problem on show. `points`: a record for each point of all fronts; `draws`: what follows a change of problem. */
-const current = { number: 0, name: "", data: null, points: [], picked: null, draws: new Set(), ready: null, views: {} };
+const current = { number: 0, name: "", data: null, points: [], picked: null, draws: new Set(), views: {} };
 const indicatorName = () => study.indicators[byId("indicator")?.value ?? 0];
 const title = () => study.titles[byId("indicator")?.value ?? 0];
 
-function choose(number) {
+/** Shows a problem once its data are unpacked, unless another one was chosen meanwhile. */
+async function choose(number) {
   current.number = number;
-  current.ready = unpack(`problem-${number}`).then(show, (error) => {
+  try {
+    const data = await unpack(`problem-${number}`);
+    if (current.number !== number) return;
+    show(data);
+    current.draws.forEach((again) => again());
+  } catch (error) {
     byId("front-note").textContent = `No figures: ${error.message}`;
-    throw error;
-  });
-  current.ready.then(() => current.draws.forEach((draw) => draw()), () => {});
-  return current.ready;
+  }
 }
 
 function show(data) {
@@ -25,11 +28,11 @@ function show(data) {
     (objectives[0] ?? []).map((_, i) => ({
       algorithm, seed, objectives: objectives.map((column) => column[i]), values: values.map((column) => column[i]),
     })));
-  describe(data);
   suggestScale();
   const some = current.points.length > 0;
   byId("fronts").hidden = !some;
   if (some) showFronts(data);
+  describe(data);
 }
 
 function describe({ objectives, variables, fronts }) {
@@ -39,9 +42,13 @@ function describe({ objectives, variables, fronts }) {
     ? `${many(objectives.length, "objective")}: ${senses}; ${many(variables.length, "variable")}.`
     : "Nothing is known of this problem yet.";
   const found = fronts.reduce((sum, front) => sum + front.found, 0);
-  const thinned = found > current.points.length ? `${current.points.length} of their ${found} points are drawn, spread evenly. ` : "";
-  const how = study.algorithms.length > 1 || fronts.some((front) => front.seed) ? `Seeds: ${fronts.map((front) => `${styles[front.algorithm].name} ${front.seed}`).join(", ")}. ` : "";
-  byId("front-note").textContent = `${how}${thinned}Drag along an axis${coarse.matches ? "" : " or in the scatter plot"} to select points in all views.`;
+  const thinned = found > current.points.length ? ` ${current.points.length} of ${found} points are drawn, spread evenly.` : "";
+  const seeds = fronts.length > 8 // too many to read in a sentence
+    ? ["in the tips and in the table of selected points"]
+    : fronts.map(({ algorithm, seed }) => (styles.length > 1 ? `${styles[algorithm].name} ${seed}` : seed));
+  const plot = isSolid() ? ", or click on a point," : coarse.matches ? "" : " or in the scatter plot";
+  const how = `Drag along an axis${plot} to select points in all views.`;
+  byId("front-note").textContent = `${styles.length > 1 ? "Seeds: " : "Seed "}${seeds.join(", ")}.${thinned} ${how}`;
 }
 
 /** Logarithmic where smaller is better and the values span two powers of ten. */
@@ -64,8 +71,7 @@ function showFronts({ objectives, variables, constraints }) {
   byId("front-columns").classList.toggle("columns", m < 7);
   current.views.objectives = new Parallel(byId("objectives"), objectives.map(([name, sense], i) =>
     ({ name, values: column(i), flip: sense === "max", note: sense })), refresh);
-  current.views.variables = new Parallel(byId("variables"), variables.map(({ name, categories }, i) =>
-    ({ name, categories, values: current.points.map((point) => point.values[i]) })), refresh);
+  showVariables();
   const heads = ["algorithm", "seed", ...objectives.map(([name]) => name), ...variables.map(({ name }) => name), ...constraints];
   const row = element("tr");
   heads.forEach((head) => row.append(element("th", { scope: "col" }, head)));
@@ -75,27 +81,42 @@ function showFronts({ objectives, variables, constraints }) {
   refresh();
 }
 
+const hasSpace = () => Boolean(document.createElement("canvas").getContext("webgl"));
+
+function showVariables() {
+  const log = byId("log-variables").checked;
+  current.views.variables = new Parallel(byId("variables"), current.data.variables.map(({ name, categories }, i) =>
+    ({ name, categories, log, values: current.points.map((point) => point.values[i]) })), refresh);
+}
+
 function frontControls(m, objectives) {
   const box = byId("front-controls");
   const check = (id, label) => element("label", {}, element("input", { type: "checkbox", id, checked: "" }), ` ${label}`);
   const options = () => objectives.map(([name], i) => element("option", { value: i }, name));
   box.replaceChildren();
   if (m === 2) box.append(check("show-points", "points"), check("show-surfaces", "attainment surfaces"));
-  if (m === 3) box.append(element("label", {}, "View ", element("select", { id: "view" }, element("option", { value: "solid" }, "three objectives"), element("option", { value: "flat" }, "two of them"))));
+  if (m === 3 && hasSpace()) box.append(element("label", {}, "View ", element("select", { id: "view" }, element("option", { value: "solid" }, "three objectives"), element("option", { value: "flat" }, "two of them"))));
   if (m > 2) {
     const [across, up] = ["across", "up"].map((id) => element("select", { id }, ...options()));
     up.value = 1;
     box.append(element("label", {}, "across ", across), element("label", {}, "up ", up));
   }
-  box.onchange = () => { drawScatter(); };
+  box.onchange = () => {
+    describe(current.data);
+    drawScatter();
+  };
 }
 
-const isSolid = () => current.data.objectives.length === 3 && byId("view").value === "solid";
+const isSolid = () => current.data.objectives.length === 3 && byId("view")?.value === "solid";
 
+let drawing = Promise.resolve(); // one picture after the other
 function drawScatter() {
+  drawing = drawing.then(drawScatterNow);
+}
+
+async function drawScatterNow() {
   const target = byId("scatter"), m = current.data.objectives.length;
   for (const id of ["across", "up"]) if (byId(id)) byId(id).parentElement.hidden = isSolid();
-  const traces = isSolid() ? solid() : flat();
   byId("scatter-note").textContent = m === 2 && byId("show-surfaces").checked
     ? "Line: what half of the runs attain. Band: from a quarter to three quarters of the runs. Grey: reference front."
     : m > 3 ? "Two of the objectives." : "Grey: reference front.";
@@ -107,7 +128,9 @@ function drawScatter() {
     delete target.dataset.heard;
   }
   target.dataset.kind = kind;
-  return draw(target, () => traces, kind).then(() => { listen(target); highlightScatter(); });
+  await draw(target, isSolid() ? solid : flat, kind);
+  listen(target);
+  highlightScatter();
 }
 
 /** Points of one algorithm as columns, with their numbers. */
@@ -142,7 +165,7 @@ function flat() {
       traces.push({
         x: places.map((i) => current.points[i].objectives[across]), mode: "markers", customdata: places,
         y: places.map((i) => (one ? 0 : current.points[i].objectives[up])),
-        marker: { color: colour(a), symbol: symbol(a), size: 7, opacity: 0.85, line: { color: symbol(a).includes("open") ? colour(a) : css("page"), width: symbol(a).includes("open") ? 1.5 : 0.5 } },
+        marker: { color: colour(a), symbol: symbol(a), size: current.points.length > 600 ? 5.5 : 7, opacity: 0.85, line: { color: symbol(a).includes("open") ? colour(a) : css("page"), width: symbol(a).includes("open") ? 1.5 : 0.5 } },
         selected: { marker: { opacity: 1 } }, unselected: { marker: { opacity: 0.1 } },
         text: places.map(told), hovertemplate: "%{text}<extra></extra>",
       });
@@ -179,6 +202,12 @@ function surfaces(attainment) {
   ]);
 }
 
+/** A title in three dimensions, where tags are read but entities are not. */
+const inSpace = ([name, sense]) => `${name.replaceAll("<", "‹").replaceAll(">", "›")} (${sense})`;
+
+/** Crosses are drawn thin there, and need more room to be as visible as the others. */
+const sizeInSpace = (algorithm) => ({ cross: 7, x: 6 })[symbol(algorithm)] ?? 3.5;
+
 function solid() {
   const { objectives, reference } = current.data;
   const traces = [];
@@ -192,17 +221,17 @@ function solid() {
     const [x, y, z] = [0, 1, 2].map((k) => places.map((i) => current.points[i].objectives[k]));
     traces.push({
       type: "scatter3d", x, y, z, mode: "markers", customdata: places, text: places.map(told),
-      hovertemplate: "%{text}<extra></extra>", marker: { color: places.map(() => colour(a)), symbol: symbol(a), size: 3.5, line: { width: 0 } },
+      hovertemplate: "%{text}<extra></extra>", marker: { color: places.map(() => colour(a)), symbol: symbol(a), size: sizeInSpace(a), line: { width: 0 } },
     });
   }
   const side = (i) => ({
-    title: { text: label(objectives[i]), font: { size: 12, color: css("soft") } }, gridcolor: css("line"), zeroline: false,
+    title: { text: inSpace(objectives[i]), font: { size: 12, color: css("soft") } }, gridcolor: css("line"), zeroline: false,
     tickfont: { size: 10, color: css("soft") }, showbackground: false, linecolor: css("line"), showspikes: false, nticks: 5,
   });
   return [traces, layout({
     margin: { l: 0, r: 0, t: 0, b: 0 }, dragmode: coarse.matches ? false : "orbit", uirevision: `${current.number} solid`,
     scene: {
-      xaxis: side(0), yaxis: side(1), zaxis: side(2), camera: { eye: { x: 1.55, y: 1.35, z: 0.85 }, center: { x: 0, y: 0, z: -0.12 } },
+      xaxis: side(0), yaxis: side(1), zaxis: side(2), camera: { eye: { x: 1.6, y: 1.4, z: 0.92 }, center: { x: 0, y: 0, z: -0.1 } },
       aspectmode: "cube",
     },
   })];
@@ -272,11 +301,9 @@ function highlightScatter() {
   const traces = target.data.map((trace, k) => k).filter((k) => target.data[k].customdata);
   if (!traces.length) return;
   if (isSolid()) {
-    const colours = traces.map((k) => target.data[k].customdata.map((i) => {
-      const own = colour(current.points[i].algorithm);
-      return active && !chosen[i] ? faded(own, 0.08) : own;
-    }));
-    window.Plotly.restyle(target, { "marker.color": colours }, traces);
+    const each = (is, isNot) => traces.map((k) => target.data[k].customdata.map((i) => (active && !chosen[i] ? isNot : is(i))));
+    const colours = each((i) => colour(current.points[i].algorithm), css("mute"));
+    window.Plotly.restyle(target, { "marker.color": colours, "marker.size": each((i) => sizeInSpace(current.points[i].algorithm), 1.5) }, traces);
   } else {
     const selected = traces.map((k) => {
       const places = target.data[k].customdata;
@@ -321,6 +348,10 @@ function startProblems() {
   }
   if (byId("indicator")) byId("indicator").onchange = () => { suggestScale(); again(); };
   byId("logarithmic").onchange = () => again();
+  byId("log-variables").onchange = () => {
+    showVariables();
+    refresh();
+  };
   byId("clear").onclick = clearSelection;
   byId("copy-selected").onclick = (event) => copy(selectedAsCsv(), event.currentTarget);
   const again = () => current.draws.forEach((make) => make());
@@ -336,7 +367,5 @@ function startProblems() {
     Object.values(current.views).forEach((view) => view.layOut());
     refresh();
   }));
-  current.ready = new Promise((ready) => {
-    whenSeen(byId("problems"), () => choose(current.number).then(ready, () => {}));
-  });
+  whenSeen(byId("problems"), () => choose(current.number));
 }

@@ -71,7 +71,12 @@ function startTheme() {
     redraw();
   };
   let before = null; // paper is white
-  window.addEventListener("beforeprint", () => { before = root.dataset.theme; set(false); redraw(); });
+  window.addEventListener("beforeprint", () => {
+    before = root.dataset.theme;
+    set(false);
+    unseen.forEach((start) => start());
+    redraw();
+  });
   window.addEventListener("afterprint", () => { set(before === "dark"); redraw(); });
 }
 
@@ -119,7 +124,7 @@ function startLive() {
       current.number = Math.max(0, study.problems.indexOf(place.problem));
       const back = () => window.scrollTo({ top: place.y, behavior: "instant" });
       back();
-      if (place.y > byId("problems").offsetTop) choose(current.number).then(back, () => {});
+      if (place.y > byId("problems").offsetTop) choose(current.number).then(back);
     }
     sessionStorage.removeItem(kept);
   } catch { /* storage may be forbidden: the page then begins at its head */ }
