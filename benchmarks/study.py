@@ -84,9 +84,9 @@ def main() -> None:
         seconds = time.perf_counter() - began
         from moopt.experiment import read
 
-        study = read(out)
+        results = read(out).results
         size = (out / "report.html").stat().st_size / 2**20
-    ours = study.results.query("indicator == 'hypervolume'").groupby("problem", sort=False).value.median()
+    ours = results.query("indicator == 'hypervolume'").groupby("problem", sort=False).value.median()
     began = time.perf_counter()
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(by_pymoo, [(name, seed) for name in ours.index for seed in range(SEEDS)], chunksize=4))
