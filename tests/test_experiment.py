@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas
 import pytest
@@ -348,3 +349,28 @@ def test_shipped_specs_hold_together(name):
     for made in map(cell.make_problem, spec.problems):
         for entry in spec.algorithms:
             registry.check_pair(made, cell.make_algorithm(entry))
+
+
+def moopt_command(*arguments, where):
+    return subprocess.run(
+        [sys.executable, "-m", "moopt.cli", *arguments], cwd=where, capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+
+def test_the_commands_leave_tables_and_a_report(spec, tmp_path):
+    done = moopt_command("bench", "spec.toml", "--out", "out", "--executor", "inline", "--no-progress", where=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "nsga2 has the best median hypervolume on" in done.stdout and "out: results.csv, report.html" in done.stdout
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "zdt1" in page and "http://" not in page.replace("http://www.w3.org", "")
+    wanted = {"hypervolume.tex", "hypervolume.csv", "hypervolume-by-problem.csv", "igd_plus-ranks.csv"}
+    assert wanted <= {path.name for path in (tmp_path / "out" / "tables").iterdir()}
+    pairs = pandas.read_csv(tmp_path / "out" / "tables" / "hypervolume-by-problem.csv")
+    assert pairs.groupby("problem").a12.sum().tolist() == [1.0, 1.0] and set(pairs["first"]) == {"nsga2", "random"}
+    solved = moopt_command("solve", "zdt1", "--evaluations", "500", "--out", "one", "--no-progress", where=tmp_path)
+    assert solved.returncode == 0
+    done = moopt_command("report", "one", where=tmp_path)
+    assert done.stdout.strip() == str(Path("one") / "report.html"), done.stderr
+    assert "zdt1" in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    done = moopt_command("report", "nothing", where=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "expected the folder of a study" in done.stderr
