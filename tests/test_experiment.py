@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import moopt
-from moopt.experiment import Entry, Spec, bench, read
+from moopt.experiment import Entry, Spec, bench, read, serve
 from moopt.indicators import hypervolume, igd_plus
 
 SPEC = """
@@ -180,6 +180,10 @@ def test_a_folder_of_something_else_is_refused(spec, tmp_path):
         bench(spec, tmp_path / "out", **HERE)
     with pytest.raises(FileNotFoundError, match=r"no spec\.json"):
         read(tmp_path / "out")
+    with pytest.raises(FileExistsError, match="expected a folder, got a file"):
+        bench(spec, tmp_path / "out" / "thesis.tex", **HERE)
+    with pytest.raises(ValueError, match="port: expected a whole number from 0 to 65535, got 99999"):
+        serve(bench(spec, tmp_path / "study", **HERE).folder, 99999)
 
 
 # ends that nobody planned

@@ -30,7 +30,7 @@ def values_of(study: Study, indicator: str) -> pandas.DataFrame:
 
 
 def sentences(study: Study) -> list[str]:
-    """Who wins where, by how much and how sure; and what failed or is missing."""
+    """Who wins where, by how much and how sure; what failed, is missing, or found nothing."""
     from moopt.experiment.summary import summary_sentences
 
     said: dict[str, None] = {}
@@ -39,7 +39,7 @@ def sentences(study: Study) -> list[str]:
         words = words if words.isupper() else words.lower()
         said |= dict.fromkeys(summary_sentences(values_of(study, name), HIGHER_IS_BETTER[name], indicator=words))
     counts = study.runs["status"].value_counts()
-    verbs = {"failed": "failed", "missing": "have not ended yet", "infeasible": "found nothing feasible"}
+    verbs = {"missing": "have not ended yet", "infeasible": "found nothing feasible"}
     for status, verb in verbs.items():
         if counts.get(status, 0):
             said[f"{counts[status]:,} of {len(study.runs):,} runs {verb}."] = None

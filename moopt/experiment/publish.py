@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from moopt import _checks
 from moopt.experiment.study import Study, read
 
 
@@ -34,7 +35,7 @@ def publish(folder: Study | str | Path) -> Path:
 def serve(folder: str | Path, port: int = 0, announce: Callable[[str], None] | None = None) -> None:
     """Serves the report of a study on 127.0.0.1 while it goes on, until Ctrl-C; `announce` is told the address.
 
-    Raises FileNotFoundError for a folder without a study, OSError where the port is taken.
+    Raises FileNotFoundError for a folder without a study, ValueError for no port, OSError for one that is taken.
     """
     from moopt.experiment import live
     from moopt.experiment.comparison import comparison
@@ -45,4 +46,5 @@ def serve(folder: str | Path, port: int = 0, announce: Callable[[str], None] | N
         return render(study, comparison(study), live=version)
 
     read(folder)
+    port = _checks.whole("port", port, 0, 65535)
     live.serve(folder, port, build=build, announce=announce)

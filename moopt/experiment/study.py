@@ -199,6 +199,8 @@ def bench(
     folder = Path(out)
     problems = {entry.label: cells.make_problem(entry) for entry in spec.problems}
     batched = {entry.label: _checked(entry, spec, problems) for entry in spec.algorithms}
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder}: expected a folder, got a file")
     if folder.exists() and any(folder.iterdir()) and not (folder / "spec.json").exists():
         raise FileExistsError(f"{folder}: expected a new folder or one of a study, got one that holds something else")
     folder.mkdir(parents=True, exist_ok=True)
