@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas
@@ -14,6 +15,7 @@ import torch
 
 import moopt
 from moopt.experiment import Entry, Spec, bench, read, serve
+from moopt.experiment.identity import identity
 from moopt.indicators import hypervolume, igd_plus
 
 SPEC = """
@@ -378,3 +380,111 @@ def test_the_commands_leave_tables_and_a_report(spec, tmp_path):
     assert "zdt1" in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
     done = moopt_command("report", "nothing", where=tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "expected the folder of a study" in done.stderr
+
+
+def scaled(low, high):
+    """Two objectives between bounds of their own; knows neither ideal nor nadir."""
+    return moopt.FunctionProblem(
+        lambda a, b: {"f": low + (high - low) * a + b, "g": low + (high - low) * (1 - a) + b},
+        {"a": moopt.Real(0, 1), "b": moopt.Real(0, 1)}, objectives=["f", "g"], vectorized=True,
+    )  # fmt: skip
+
+
+def test_another_problem_under_the_same_label_has_a_frame_of_its_own(tmp_path):
+    for low, high in ((0.0, 1.0), (100.0, 300.0)):
+        (tmp_path / "own.py").write_text(
+            "import moopt\nproblem = moopt.FunctionProblem(lambda a, b: "
+            f"({low} + {high - low} * a + b, {low} + {high - low} * (1 - a) + b), "
+            "{'a': moopt.Real(0, 1), 'b': moopt.Real(0, 1)}, ['f', 'g'], vectorized=True)\n"
+        )
+        sys.modules.pop("own", None)
+        sys.modules.pop("_file_own", None)
+        own = f"{tmp_path / 'own.py'}:problem"
+        spec = Spec(name="edited", problems=[own], algorithms=["nsga2"], budget=2000, seeds=1)
+        study = bench(spec, tmp_path / "out", **HERE)
+        assert study.frames["problem"].ideal == pytest.approx([low, low], abs=0.02 * (high - low))
+        assert 0.5 < study.results.value.item() < 1.21
+
+
+def test_labels_that_look_alike_on_disk(tmp_path):
+    problems = {"a/b": scaled(0, 1), "a_b": scaled(100, 300)}
+    study = bench(Spec(name="x", problems=problems, algorithms=["nsga2"], budget=400, seeds=1), tmp_path / "o", **HERE)
+    assert study.frames["a/b"].nadir[0] < 10 < 100 < study.frames["a_b"].nadir[0]
+
+
+@pytest.mark.parametrize("name", ["zdt1", "re21"])
+def test_distances_that_are_asked_for_later(tmp_path, name):
+    """With the front of the problem, or of all runs where it knows ideal and nadir only."""
+    common = {"name": "x", "problems": [name], "algorithms": ["nsga2"], "budget": 600, "seeds": 2}
+    before = bench(Spec(indicators=["hypervolume"], **common), tmp_path / "out", **HERE)
+    later = bench(Spec(indicators=["hypervolume", "igd_plus"], **common), tmp_path / "out", **HERE)
+    once = bench(Spec(indicators=["hypervolume", "igd_plus"], **common), tmp_path / "once", **HERE)
+    pandas.testing.assert_frame_equal(later.results, once.results)
+    assert later.frames[name].ideal == before.frames[name].ideal and later.results.value.notna().all()
+
+
+def test_nothing_feasible_freezes_nothing(tmp_path):
+    def made(bound):
+        return moopt.FunctionProblem(
+            lambda a: {"f": a, "g": 1 - a, "c": a}, {"a": moopt.Real(0, 1)}, objectives=["f", "g"],
+            constraints={"c": (">=", bound)}, vectorized=True,
+        )  # fmt: skip
+
+    common = {"name": "x", "budget": 300, "seeds": 2, "indicators": ["hypervolume", "igd"], "algorithms": ["nsga2"]}
+    study = bench(Spec(problems={"p": made(7.0)}, **common), tmp_path / "out", **{**HERE, "report": True})
+    assert set(study.runs.status) == {"infeasible"}
+    assert study.results.set_index("indicator").value.groupby("indicator").max().to_dict() == {
+        "hypervolume": 0.0, "igd": float("inf"),
+    }  # fmt: skip
+    assert not list((tmp_path / "out" / "frames").glob("*")) and (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_same_script_in_another_process_repeats_nothing_unless_it_was_edited(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import moopt\nfrom moopt.experiment import Spec, bench\n"
+        "def f(a, b):\n    return a + b, 1 - a + b * 1.0\n"
+        "variables = {'a': moopt.Real(0, 1), 'b': moopt.Real(0, 1)}\n"
+        "problem = moopt.FunctionProblem(f, variables, ['f', 'g'], vectorized=True)\n"
+        "def draws(problem, budget, seed):\n    return [[0.5, 0.5]] * budget\n"
+        "spec = Spec(name='x', problems={'p': problem}, algorithms={'n': 'nsga2', 'd': draws}, budget=100, seeds=2)\n"
+        "bench(spec, 'out', executor='inline', progress=False, report=False)\n"
+    )
+    for times, edited in ((1, False), (2, False), (3, True)):
+        if edited:
+            script.write_text(script.read_text().replace("1 - a + b * 1.0", "1 - a + b * 2.0"))
+        subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, capture_output=True)
+        assert len(list(tmp_path.glob("out/cells/*"))) == (4 if edited else 2), times
+
+
+def test_a_timeout_that_cannot_be_kept_is_refused(tmp_path):
+    spec = Spec(name="x", problems=["zdt1"], algorithms=["nsga2"], budget=100, seeds=1, timeout=5.0)
+    with pytest.raises(ValueError, match="timeout: expected None"):
+        bench(spec, tmp_path / "out", **HERE)
+
+
+def test_what_makes_an_object_another_one():
+    def made(bound, rule=min):
+        return lambda a: rule(a, bound)
+
+    class Own(moopt.Problem):
+        space, n_obj = moopt.Box(0, 1, 2), 1
+
+        def __init__(self, weights, start=0):
+            self.weights, self.start = torch.tensor(weights), start
+
+        def _evaluate(self, x):
+            return (x * self.weights).sum(-1, keepdim=True) + self.start
+
+    same = [lambda: made(1.0), lambda: made(1.0), lambda: Own([1.0, 2.0]), lambda: partial(made, 3), lambda: {1, 2},
+            lambda: moopt.problem("zdt1"), lambda: moopt.algorithm("nsga2", pop_size=8)]  # fmt: skip
+    other = [made(2.0), made(1.0, max), Own([1.0, 2.0], 1), partial(made, 4), {1, 3},
+             moopt.problem("zdt2"), moopt.algorithm("nsga2", pop_size=12)]  # fmt: skip
+    for make, different in zip(same, other, strict=True):
+        assert identity(make()) == identity(make()) != identity(different)
+    assert identity(Own([1.0, 2.0])) != identity(Own([1.0, 3.0]))
+    circle = [1]
+    circle.append(circle)
+    assert identity(circle) == identity(circle)
+    typed = [eval(f"lambda a: a + {n}") for n in (1, 1, 2)]
+    assert identity(typed[0]) == identity(typed[1]) != identity(typed[2])

@@ -66,7 +66,8 @@ def work(task: Task | Scoring) -> None:
         trace = task.summary.with_suffix(".trace.safetensors")
         runs = read_checkpoint(trace)["trace"] if trace.exists() else [[] for _ in content["runs"]]
         for run, front, sets in zip(content["runs"], fronts(task.summary), runs, strict=True):
-            run["scores"] = _scores(task, content["checkpoints"], run["status"], sets, front)
+            now = _scores(task, content["checkpoints"], run["status"], sets, front)
+            run["scores"] = now | run["scores"]  # what was measured on the way, is known no longer
         write_json(task.summary, content)
         trace.unlink(missing_ok=True)
         return

@@ -44,21 +44,23 @@ class Frame:
     front: Tensor
     reference: float = REFERENCE
 
+    def measures(self, names: Sequence[str]) -> bool:
+        """Whether these indicators can be told: distances need a front."""
+        return len(self.front) > 0 or not _DISTANCES.keys() & set(names)
+
     def summary(self) -> dict[str, Any]:
         """Everything but the front, as JSON."""
         return {name: value for name, value in vars(self).items() if name != "front"} | {"front": len(self.front)}
 
 
-def known_frame(problem: Problem, label: str, names: Sequence[str]) -> Frame | None:
-    """The frame of a problem that knows its ideal, nadir and, where the indicators need it, its front."""
+def known_frame(problem: Problem, label: str) -> Frame | None:
+    """The frame of a problem that knows its ideal and nadir, with its front where it knows that too."""
     if problem.ideal is None or problem.nadir is None or not bool((problem.nadir > problem.ideal).all()):
         return None
-    front = problem.pareto_front(FRONT_POINTS) if _DISTANCES.keys() & set(names) else None
-    if front is None and _DISTANCES.keys() & set(names):
-        return None
-    found = _blank(problem, label, "the problem's own ideal point, nadir and front")
-    front = problem.ideal[None][:0].double() if front is None else front.double().cpu()
-    return replace(found, ideal=problem.ideal.tolist(), nadir=problem.nadir.tolist(), front=front)
+    front = problem.pareto_front(FRONT_POINTS)
+    origin = "the problem's own ideal point and nadir" if front is None else "the problem's own ideal, nadir and front"
+    found = replace(_blank(problem, label, origin), ideal=problem.ideal.tolist(), nadir=problem.nadir.tolist())
+    return found if front is None else replace(found, front=front.double().cpu())
 
 
 def inferred_frame(problem: Problem, label: str, fronts: Sequence[Tensor]) -> Frame:

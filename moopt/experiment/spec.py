@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moopt import _checks, files, registry
+from moopt import _checks, files
 from moopt.algorithm import Algorithm
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
+from moopt.experiment.identity import identity
 from moopt.experiment.scores import HIGHER_IS_BETTER
 from moopt.problem import Problem
 
@@ -44,7 +45,12 @@ class Entry:
         parsed = files.parse(self.name)
         content = hashlib.sha256(parsed[0].read_bytes()).hexdigest() if parsed else None
         name = parsed[1] if parsed else self.name
-        return [name, dict(self.options), self.command, content, _described(self.thing)]
+        return [name, identity(dict(self.options)), self.command, content, identity(self.thing)]
+
+    @property
+    def file(self) -> str:
+        """A part of file names of its own: the same for the same thing under the same label."""
+        return f"{slug(self.label)}-{_digest(self.identity())}"
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,9 @@ class Cell:
     @property
     def folder(self) -> str:
         """A name of its own: the same for the same work, whatever else the study holds."""
-        identity = [self.problem.identity(), self.algorithm.identity(), _described(self.budget)]
-        digest = hashlib.sha256(json.dumps([*identity, self.checkpoints, self.dtype]).encode()).hexdigest()
-        return f"{slug(self.problem.label)}-{slug(self.algorithm.label)}-{digest[:8]}"
+        both = [self.problem.identity(), self.algorithm.identity()]
+        digest = _digest([*both, identity(self.budget), self.checkpoints, self.dtype])
+        return f"{slug(self.problem.label)}-{slug(self.algorithm.label)}-{digest}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +163,9 @@ class Spec:
             "name": self.name, "seeds": list(self.seeds), "budget": _limits(self.budget),
             "indicators": list(self.indicators), "checkpoints": self.checkpoints, "dtype": self.dtype,
             "timeout": self.timeout, "baseline": self.baseline or self.algorithms[0].label,
-            "problems": [{**_entry_json(entry), "frame": frames[entry.label]} for entry in self.problems],
+            "problems": [
+                {**_entry_json(entry), "frame": frames[entry.label], "file": entry.file} for entry in self.problems
+            ],
             "algorithms": [_entry_json(entry) for entry in self.algorithms],
             "cells": [[cell.problem.label, cell.algorithm.label, cell.folder] for cell in self.cells()],
         }  # fmt: skip
@@ -180,13 +188,9 @@ def slug(label: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "_" for c in label)[:40]
 
 
-def _described(thing: Any) -> Any:
-    if thing is None:
-        return None
-    try:
-        return registry.describe(thing)
-    except registry.Undescribable:
-        return repr(thing)
+def _digest(content: Any) -> str:
+    """Of JSON."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
 
 
 def _limits(limit: Budget) -> Any:

@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from moopt import registry
-from moopt.executors import Executor, Inline
+from moopt.executors import Executor
 from moopt.executors import executor as as_executor
 from moopt.experiment import cell as cells
 from moopt.experiment.cell import Scoring, Task
 from moopt.experiment.scores import Frame, inferred_frame, known_frame
-from moopt.experiment.spec import Cell, Spec, slug
+from moopt.experiment.spec import Cell, Spec
 from moopt.population import Population
 from moopt.problem import Problem
 from moopt.result import described, rebuilt, table_of, versions
@@ -170,7 +170,7 @@ def read(folder: str | Path) -> Study:
     if not (folder / "spec.json").exists():
         raise FileNotFoundError(f"{folder}: expected the folder of a study, got no spec.json in it")
     spec = read_json(folder / "spec.json")
-    files = {entry["label"]: _frame_file(folder, entry["label"]) for entry in spec["problems"]}
+    files = {entry["label"]: _frame_file(folder, entry["file"]) for entry in spec["problems"]}
     frames = {label: Frame(**read_checkpoint(path)) for label, path in files.items() if path.exists()}
     return Study(folder, spec, frames, read_json(folder / "environment.json"))
 
@@ -208,10 +208,8 @@ def bench(
         frames_of = {label: described(problem) for label, problem in problems.items()}
         write_json(folder / "spec.json", spec.describe(frames_of))
         write_json(folder / "environment.json", environment(device))
-        frames: dict[str, Frame | None] = {
-            label: _frozen(folder, label, known_frame(problem, label, spec.indicators))
-            for label, problem in problems.items()
-        }
+        files = {entry.label: _frame_file(folder, entry.file) for entry in spec.problems}
+        frames = {label: _known(files[label], problem, label, spec) for label, problem in problems.items()}
         pool = as_executor(executor)
         tasks: list[Task | Scoring] = []
         for cell in spec.cells():
@@ -221,8 +219,7 @@ def bench(
         _drive(pool, tasks, spec, progress)
         study, later = read(folder), list[Task | Scoring]()
         for label, problem in problems.items():
-            frame = frames[label] or _frozen(folder, label, _inferred(study, problem, label))
-            later += _unscored(study, label, frame) if frame else []
+            later += _unscored(study, label, frames[label] or _inferred(files[label], study, problem, label))
         _drive(pool, later, spec, False)
         study = read(folder)
         study.save()
@@ -265,24 +262,33 @@ def _cell_folder(folder: Path, cell: Cell) -> Path:
     return folder / "cells" / cell.folder
 
 
-def _frame_file(folder: Path, label: str) -> Path:
-    return folder / "frames" / f"{slug(label)}.safetensors"
+def _frame_file(folder: Path, name: str) -> Path:
+    return folder / "frames" / f"{name}.safetensors"
 
 
-def _frozen(folder: Path, label: str, frame: Frame | None) -> Frame | None:
-    """The frame on disk, or this one, which is there from now on."""
-    path = _frame_file(folder, label)
-    if path.exists():
-        return Frame(**read_checkpoint(path))
-    if frame is not None:
-        path.parent.mkdir(exist_ok=True)
-        write_tree(path, vars(frame))
+def _kept(path: Path, frame: Frame) -> Frame:
+    """A frame that is on disk from now on."""
+    path.parent.mkdir(exist_ok=True)
+    write_tree(path, vars(frame))
     return frame
 
 
-def _inferred(study: Study, problem: Problem, label: str) -> Frame:
+def _known(path: Path, problem: Problem, label: str, spec: Spec) -> Frame | None:
+    """The frame on disk, else the problem's own; `None` where none has all that the indicators need."""
+    if path.exists():
+        frame: Frame | None = replace(Frame(**read_checkpoint(path)), problem=label)
+    else:
+        frame = known_frame(problem, label)
+        if frame is not None:
+            _kept(path, frame)
+    return frame if frame is not None and frame.measures(spec.indicators) else None
+
+
+def _inferred(path: Path, study: Study, problem: Problem, label: str) -> Frame:
+    """The frame from all that was found; what comes later is measured with it too, unless nothing was found."""
     found = [front for pair in study.pairs if pair[0] == label for front in study.populations(*pair).values()]
-    return inferred_frame(problem, label, [front.f[front.feasible] for front in found])
+    frame = inferred_frame(problem, label, [front.f[front.feasible] for front in found])
+    return _kept(path, frame) if len(frame.front) else frame
 
 
 def _tasks(
@@ -331,7 +337,7 @@ def _drive(pool: Executor, tasks: Sequence[Task | Scoring], spec: Spec, progress
     if not tasks:
         return
     with _bar(spec.name, len(tasks), progress) as advance:
-        pool.start(cells.work, timeout=None if isinstance(pool, Inline) else spec.timeout)
+        pool.start(cells.work, timeout=spec.timeout)
         try:
             for number, task in enumerate(tasks):
                 pool.submit(number, task)

@@ -1,0 +1,88 @@
+"""Whether a Python object is the one that an earlier process worked with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from moopt.space import Space
+
+_NOT_READ = {"moopt", "torch", "numpy", *sys.stdlib_module_names}  # code that counts by its name only
+
+
+def identity(thing: Any) -> str:
+    """A hash that another process finds as well, and that is another where the object does something else.
+
+    It sees values, the source of functions and classes, and what those hold: closures, defaults, attributes, bases. It
+    does not see the globals that a function reads nor the functions that it calls.
+    """
+    digest = hashlib.sha256()
+    for token in _tokens(thing, set()):
+        digest.update(token.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _tokens(thing: Any, seen: set[int]) -> Iterator[str]:
+    if isinstance(thing, str | int | float | bool | None):
+        yield repr(thing)
+        return
+    if id(thing) in seen:
+        yield "again"
+        return
+    seen.add(id(thing))
+    yield type(thing).__qualname__
+    parts: list[Any] = []
+    if isinstance(thing, Space):
+        parts = [thing.variables]
+    elif isinstance(thing, torch.Tensor | np.ndarray):
+        array = thing.detach().cpu().numpy() if isinstance(thing, torch.Tensor) else thing
+        yield f"{array.dtype}{array.shape}{hashlib.sha256(array.tobytes()).hexdigest()}"
+    elif isinstance(thing, type):
+        parts = [_source(kind) for kind in thing.__mro__]
+    elif inspect.isfunction(thing):
+        parts = [_source(thing), thing.__defaults__, thing.__kwdefaults__, inspect.getclosurevars(thing).nonlocals]
+    elif inspect.ismethod(thing):
+        parts = [thing.__func__, thing.__self__]
+    elif isinstance(thing, functools.partial):
+        parts = [thing.func, thing.args, thing.keywords]
+    elif isinstance(thing, Mapping):
+        parts = [part for item in thing.items() for part in item]
+    elif isinstance(thing, tuple | list):
+        parts = list(thing)
+    elif isinstance(thing, set | frozenset):
+        yield from sorted(" ".join(_tokens(item, set())) for item in thing)
+    elif dataclasses.is_dataclass(thing):
+        parts = [type(thing), *(getattr(thing, field.name) for field in dataclasses.fields(thing))]
+    elif hasattr(thing, "__dict__"):
+        derived = {name for kind in type(thing).__mro__ for name, value in vars(kind).items()
+                   if isinstance(value, functools.cached_property)}  # fmt: skip
+        parts = [type(thing), {name: value for name, value in vars(thing).items() if name not in derived}]
+    else:
+        yield _without_addresses(repr(thing))
+    for part in parts:
+        yield from _tokens(part, seen)
+
+
+def _source(thing: Any) -> str:
+    """The text of a function or class, or what it was compiled to, or its name where it counts by that."""
+    name = f"{thing.__module__}:{thing.__qualname__}"
+    if str(thing.__module__).partition(".")[0] in _NOT_READ:
+        return name
+    try:
+        return name + inspect.getsource(thing)
+    except (OSError, TypeError):  # typed at a prompt
+        code = getattr(thing, "__code__", None)
+        return name + (_without_addresses(f"{code.co_code.hex()}{code.co_names}{code.co_consts}") if code else "")
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
