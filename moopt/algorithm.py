@@ -88,6 +88,7 @@ class Generation(NamedTuple):
     state: Any
     spent: Spent
     evaluated: Population
+    memory: Any = None
 
 
 def spent_on(problem: Problem, evaluation: Evaluation) -> Spent:
@@ -99,16 +100,18 @@ def spent_on(problem: Problem, evaluation: Evaluation) -> Spent:
     return spent
 
 
-def generation(algorithm: AskTell, problem: Problem, state: Any, rng: Rng, limit: int | None = None) -> Generation:
-    """Ask, evaluate, tell: one generation of all runs at once; at most `limit` points."""
+def generation(
+    algorithm: AskTell, problem: Problem, state: Any, rng: Rng, limit: int | None = None, memory: Any = None
+) -> Generation:
+    """Ask, evaluate, tell: one generation of all runs at once; at most `limit` points. `memory`: the problem's."""
     x, tag, state = algorithm.ask(problem, state, rng.fold(0))
     if limit is not None and limit < x.shape[-2]:
         from moopt import tree
 
         x, tag = x[:, :limit], tree.map_tensors(lambda leaf: leaf[:, :limit], tag)
-    evaluation = problem.evaluate(x, rng.fold(1))
+    evaluation = problem.evaluate(x, rng.fold(1), memory)
     state = algorithm.tell(problem, state, rng.fold(2), x, tag, evaluation)
-    return Generation(state, spent_on(problem, evaluation), Population.of(problem, x, evaluation))
+    return Generation(state, spent_on(problem, evaluation), Population.of(problem, x, evaluation), evaluation.memory)
 
 
 def misfit(problem: Problem, algorithm: Algorithm | type[Algorithm]) -> str | None:

@@ -17,13 +17,13 @@ from moopt.population import Population, violation
 from moopt.problem import Problem
 from moopt.random import Rng
 
-INIT, STEP, MEASURE, INITIAL = range(4)  # purposes of the random streams
+INIT, STEP, MEASURE, INITIAL, MEMORY = range(5)  # purposes of the random streams
 
 
 @dataclass
 class Group:
     """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
-    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k].
+    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's.
     """
 
     runs: Tensor
@@ -34,6 +34,7 @@ class Group:
     budget_state: Any
     failures: Tensor
     last: tuple[Tensor, Tensor]
+    memory: Any
     clock: int = 0
 
     @staticmethod
@@ -55,7 +56,8 @@ class Group:
         spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(units)}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
         none = Population.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
-        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed))
+        memory = problem.memory(rng.fold(MEMORY))
+        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed), memory)
 
     def next_rng(self) -> Rng:
         """The random numbers of the next ask, tell or step; the same until that is committed."""
@@ -65,6 +67,10 @@ class Group:
         """Takes the state that an ask, tell or step gave."""
         self.state = state
         self.clock += 1
+
+    def remember(self, memory: Any) -> None:
+        """Takes what an evaluation made of the problem's memory, if it has one."""
+        self.memory = self.memory if memory is None else memory
 
     def spend(self, spent: Spent) -> None:
         """Adds one step and what it spent."""
@@ -108,7 +114,7 @@ class Group:
         return Group(
             self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
             tree.take(self.budget_state, index), self.failures[rows],
-            tree.take(self.last, rows), self.clock,
+            tree.take(self.last, rows), tree.take(self.memory, rows), self.clock,
         )
 
     def saved(self) -> Any:
@@ -116,7 +122,8 @@ class Group:
         return tree.plain(
             {
                 "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
-                "budget": self.budget_state, "failures": self.failures, "last": self.last, "clock": self.clock,
+                "budget": self.budget_state, "failures": self.failures, "last": self.last, "memory": self.memory,
+                "clock": self.clock,
             }
         )
 
@@ -128,6 +135,7 @@ class Group:
         self.budget_state = tree.restore(self.budget_state, saved["budget"])
         self.failures = saved["failures"].to(self.failures.device)
         self.last = tree.restore(self.last, saved["last"])
+        self.memory = tree.restore(self.memory, saved["memory"])
         self.clock = saved["clock"]
 
 

@@ -81,7 +81,8 @@ def _measured_again(run: Run, group: Group, front: Population, i: int) -> tuple[
     if len(front) > MEASURED_POINTS:
         front = front.select(thin(front.f, torch.ones(len(front), dtype=torch.bool), MEASURED_POINTS))
     x = front.x.to(run.device)[None]
-    evaluation = run.problem.evaluate(x, group.rng.take(torch.tensor([i], device=run.device)).fold(MEASURE))
+    rng, memory = group.rng.take(torch.tensor([i], device=run.device)), tree.take(group.memory, i)
+    evaluation = run.problem.measure(x, rng.fold(MEASURE), memory)
     looked = {"evaluations": len(front)}
     if run.problem.cost_unit is not None and evaluation.cost is not None:
         looked[run.problem.cost_unit] = int(evaluation.cost.sum())

@@ -23,7 +23,7 @@ class Evaluation(NamedTuple):
 
     f[..., n, m] objectives, minimised; g[..., n, c] constraints, feasible at <= 0; failed[..., n] points without a
     usable value (their f is NaN); f_var[..., n, m] variance of the noise in f where known; cost[..., n] what the
-    point spent in the problem's `cost_unit`.
+    point spent in the problem's `cost_unit`; memory, what the problem knows now (`Problem.memory`).
     """
 
     f: Tensor
@@ -31,6 +31,7 @@ class Evaluation(NamedTuple):
     failed: Tensor
     f_var: Tensor | None = None
     cost: Tensor | None = None
+    memory: Any = None
 
 
 class Problem(ABC):
@@ -63,8 +64,20 @@ class Problem(ABC):
     def _evaluate(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor] | Evaluation:
         """Objectives of x[..., n, d] in the declared directions: f, or (f, g), or an Evaluation.
 
-        A stochastic problem takes `(x, rng)`.
+        A stochastic problem takes `(x, rng)`, one with a memory that too, and gives the new one in its Evaluation.
         """
+
+    def memory(self, rng: Rng) -> Any:
+        """What the problem learns while it is searched, before the first evaluation; most learn nothing: {}.
+
+        A tree of tensors whose leaves lead with the runs of `rng`. It is part of a run's state, and evaluations that
+        are given none start from here and leave nothing behind.
+        """
+        return {}
+
+    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
+        """What points x[r, n, d] of a noisy problem are worth in the end, on draws that no search has seen."""
+        return self.evaluate(x, rng, memory)
 
     @property
     def name(self) -> str:
@@ -138,10 +151,10 @@ class Problem(ABC):
             raise ValueError(f"expected finite objectives and no NaN constraint, got {values}")
         return answer.f[0].tolist(), answer.g[0].tolist()
 
-    def evaluate(self, x: Any, rng: Rng | None = None) -> Evaluation:
+    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
         """Objectives (minimised) and constraints of x[..., n, d] in search coordinates.
 
-        `rng`: draws of a stochastic problem (seed 0 when absent). Points with an objective that is not finite or a
+        `rng`: draws of a stochastic problem (seed 0 when absent). `memory`: of a problem that learns. Points with an objective that is not finite or a
         NaN constraint come back as failed. Raises TypeError or ValueError for a wrong dtype or shape, of `x` or of
         what `_evaluate` gave.
         """
@@ -152,15 +165,16 @@ class Problem(ABC):
             raise ValueError(f"{self.name}: expected x of shape [..., n, {self.n_var}], got {list(x.shape)}")
         if self.stochastic:
             rng = rng or Rng(range(x.shape[0] if x.ndim > 2 else 1), device=x.device, dtype=x.dtype)
-            return self._complete(x, self._evaluate(x, rng))  # type: ignore[call-arg]
+            known = (memory,) if memory else ()
+            return self._complete(x, self._evaluate(x, rng, *known))  # type: ignore[call-arg]
         return self._complete(x, self._evaluate(x))
 
     def _complete(self, x: Tensor, answer: Any) -> Evaluation:
         """Checks what `_evaluate` gave and fills what it left out."""
         if isinstance(answer, Tensor):
             answer = (answer,)
-        parts: list[Any] = [*answer, *(None,) * (5 - len(answer))]
-        f, g, failed, f_var, cost = parts
+        parts: list[Any] = [*answer, *(None,) * (6 - len(answer))]
+        f, g, failed, f_var, cost, memory = parts
         if g is None and isinstance(f, Tensor):
             g = f.new_zeros(*f.shape[:-1], 0)
         for what, value, width in (("f", f, self.n_obj), ("g", g, self.n_con)):
@@ -175,7 +189,7 @@ class Problem(ABC):
         if self.n_con:
             unusable |= torch.isnan(g).any(-1)
         failed = unusable if failed is None else failed | unusable
-        return Evaluation(f.masked_fill(failed[..., None], torch.nan), g, failed, f_var, cost)
+        return Evaluation(f.masked_fill(failed[..., None], torch.nan), g, failed, f_var, cost, memory)
 
 
 @dataclass(frozen=True)

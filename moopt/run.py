@@ -254,7 +254,8 @@ class Run:
             if x.shape[1] and self.ledger is not None:
                 self.ledger.give(index, group, x, self.initial.values)
             elif x.shape[1]:
-                evaluation = self.problem.evaluate(x, group.rng.fold(INITIAL))
+                evaluation = self.problem.evaluate(x, group.rng.fold(INITIAL), group.memory)
+                group.remember(evaluation.memory)
                 group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, None, evaluation))
                 self._account(group, Population.of(self.problem, x, evaluation), spent_on(self.problem, evaluation))
 
@@ -294,16 +295,17 @@ class Run:
     def _drive_steps(self) -> None:
         while going := self._going():
             for index in going:
-                group, evaluated = self.groups[index], None
+                group, evaluated, memory = self.groups[index], None, None
                 if isinstance(self.algorithm, AskTell):
                     limit = self._remaining(group)
-                    state, spent, evaluated = generation(
-                        self.algorithm, self.problem, group.state, group.next_rng(), limit
+                    state, spent, evaluated, memory = generation(
+                        self.algorithm, self.problem, group.state, group.next_rng(), limit, group.memory
                     )
                 else:
                     state, spent = self.algorithm.step(self.problem, group.state, group.next_rng())
                 with self.interrupts.whole():
                     group.commit(state)
+                    group.remember(memory)
                     self._account(group, evaluated, spent)
                     if self.keeper.is_due(self.seconds):
                         self._checkpoint()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from moopt.learning.rollout import rollout
+from moopt.learning.moments import Moments, normalised
+from moopt.learning.rollout import play
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 
@@ -17,9 +18,13 @@ class SequentialProblem(Problem):
     """A Markov decision process with vector rewards, in worlds that step together as tensors.
 
     A point of `space` is a policy, its objectives are the discounted returns of an episode (a mean over `episodes`
-    of them where the problem is `stochastic`), its cost the steps that were lived. A subclass declares `space`,
-    `n_obj`, `directions`, `horizon`, the step at which an episode is cut, `discount` in (0, 1], and writes `reset`,
-    `step`, `observe` and `act`.
+    of them where the problem is `stochastic`), its cost the steps that were lived. Episodes end for good; all policies
+    of one evaluation meet the same starts. A subclass declares `space`, `n_obj`, `directions`, `horizon`, the step at
+    which an episode is cut, `discount` in (0, 1], and writes `reset`, `step`, `observe` and `act`. `steps_draw=False`
+    says that steps draw nothing, so that finished worlds need not be stepped along.
+
+    Where `moments` are given, policies see observations in standard deviations from the mean. With `learns_moments`
+    these are the problem's memory: every evaluation adds what it saw, and a run keeps them with its state.
 
     Shapes: `r` runs, `w` worlds of each run; a world state is a tree of tensors [r, w, ...], r = rng.runs, on
     rng.device and of rng.dtype. Draws come from the given `rng` only.
@@ -29,6 +34,7 @@ class SequentialProblem(Problem):
     horizon: int
     discount: float = 1.0
     episodes: int = 1
+    steps_draw: ClassVar[bool] = True
 
     @abstractmethod
     def reset(self, worlds: int, rng: Rng) -> Any:
@@ -38,32 +44,48 @@ class SequentialProblem(Problem):
     def step(self, state: Any, action: Tensor, rng: Rng) -> tuple[Any, Tensor, Tensor]:
         """After an action[r, w, ...]: (world state, reward[r, w, m] in the declared directions, done bool[r, w]).
 
-        A finished world may be stepped on: whatever it gives then is left out by the caller.
+        A finished world may be stepped on: whatever it gives then is left out by the caller. A reward that is NaN
+        makes the policy a failed point.
         """
 
     @abstractmethod
     def observe(self, state: Any) -> Tensor:
-        """What a policy sees: [r, w, ...]."""
+        """What a policy sees, before normalisation: [r, w, ...]."""
 
     @abstractmethod
     def act(self, x: Tensor, observation: Tensor) -> Tensor:
         """What the policies x[r, n, d] do, each in e worlds: observation[r, n, e, ...] -> action[r, n, e, ...]."""
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
+    @property
+    def learns_moments(self) -> bool:
+        """Whether evaluations add to the moments."""
+        return False
+
+    def moments(self, runs: int, device: torch.device | str = "cpu") -> Moments | None:
+        """Mean and spread of observations before anything was evaluated; `None`: policies see them as they are."""
+        return None
+
+    def memory(self, rng: Rng) -> Any:
+        return self.moments(rng.runs, rng.device) if self.learns_moments else {}
+
+    def respond(self, observation: Tensor, players: tuple[Tensor, ...]) -> Tensor:
+        """Actions of `players`: policies x[r, w, d], one in each world, and the moments they see through."""
+        x, *moments = players
+        seen = normalised(observation, *moments) if moments else observation
+        return self.act(x, seen[:, :, None])[:, :, 0]
+
+    def _evaluate(self, x: Tensor, rng: Rng | None = None, memory: Moments | None = None) -> Evaluation:
         runs, batch, e = x.shape[0] if x.ndim > 2 else 1, x.shape[:-1], self.episodes
         rng = rng or Rng(range(runs), device=x.device, dtype=x.dtype)
         policies = (x.flatten(1, -2) if x.ndim > 2 else x[None]).to(rng.dtype)
-        n = policies.shape[1]
-
-        def policy(observation: Tensor) -> Tensor:
-            return self.act(policies, observation.unflatten(1, (n, e))).flatten(1, 2)
-
-        value, steps = rollout(self, policy, n * e, rng)
+        moments = memory or self.moments(runs, x.device)
+        (value, steps), moments = play(self, policies, rng, moments, learn=memory is not None)
         worlds = value.to(x.dtype).reshape(*batch, e, self.n_obj)
         f = worlds.mean(-2)
         f_var = worlds.var(-2) / e if e > 1 else None
         failed = torch.zeros(batch, dtype=torch.bool, device=x.device)
-        return Evaluation(f, f[..., :0], failed, f_var, steps.reshape(*batch, e).sum(-1))
+        cost = steps.reshape(*batch, e).sum(-1)
+        return Evaluation(f, f[..., :0], failed, f_var, cost, None if memory is None else moments)
 
 
 class TabularProblem(SequentialProblem):

@@ -29,6 +29,9 @@ from moopt.kernels import (
     variation,
 )
 from moopt.kernels import niching as niches
+from moopt.kernels import (
+    perceptron as perceptrons,
+)
 from moopt.kernels import rows as rows_of_parts
 from moopt.kernels import tournament as tournaments
 from moopt.kernels.kernel import Kernel
@@ -187,6 +190,12 @@ normalise = Kernel(
     "(Tensor f, Tensor among, Tensor front, Tensor ideal, Tensor extremes) -> (Tensor, Tensor, Tensor)",
     lambda f, among, front, ideal, extremes: tuple(map(torch.empty_like, (f, ideal, extremes))),
     cpu="normalisation_cpu",
+)
+perceptron = Kernel(
+    perceptrons.perceptron,
+    "(Tensor x, Tensor observation, int[] sizes) -> Tensor",
+    lambda x, observation, sizes: observation.new_empty(*observation.shape[:-1], sizes[-1]),
+    cpu="perceptron_cpu",  # on a GPU batched products of matrices are what it needs
 )
 
 

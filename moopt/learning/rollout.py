@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from moopt import tree
+from moopt.learning.moments import Moments, Seen
 from moopt.random import Rng
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ Policy = Callable[[Tensor], Tensor]  # observation[r, w, ...] -> action[r, w, ..
 
 # Asking whether every episode is over makes the host wait for a GPU, so it is asked this seldom.
 STEPS_BETWEEN_CHECKS = 16
+# On the CPU this many worlds step together: what they hold stays in the cache, and elementwise operations stay below
+# the size from which torch wakes threads, which would spin on the cores that physics needs.
+BLOCK = 2048
+CROWDED = 0.9  # of a block alive, at least; else the others leave it, which costs a copy of what remains
+STEPS_BETWEEN_LOOKS = 8  # observations that follow one another hardly differ: their moments take every eighth
 
 
 class Returns(NamedTuple):
@@ -56,20 +62,85 @@ def rollout(problem: SequentialProblem, policy: Policy, worlds: int, rng: Rng) -
     An episode ends for good at its first `done`, or at the horizon; later steps neither pay nor count.
     """
     state = problem.reset(worlds, rng.fold(0))
-    alive = torch.ones(rng.runs, worlds, dtype=torch.bool, device=rng.device)
-    value = torch.zeros(rng.runs, worlds, problem.n_obj, dtype=rng.dtype, device=rng.device)
-    steps = torch.zeros_like(alive, dtype=torch.int64)
+    lived = _lived(problem, state, (), lambda observation, players: policy(observation), (rng.runs, worlds), rng)
+    return Returns(lived.value.to(rng.dtype), lived.steps)
+
+
+def play(
+    problem: SequentialProblem, x: Tensor, rng: Rng, moments: Moments | None = None, learn: bool = False
+) -> tuple[Returns, Moments | None]:
+    """`problem.episodes` episodes of each policy x[r, n, d]: w = n * episodes worlds, policy by policy.
+
+    All policies of a run meet the same starts. Observations reach them normalised by `moments`, where there are any;
+    those come back, and have seen these episodes where they `learn`.
+    """
+    runs, n, _ = x.shape
+    e = problem.episodes
+    starts = problem.reset(e, rng.fold(0))
+    world = torch.arange(runs * n * e, device=x.device)
+    # where steps draw, what a world draws depends on its place among the worlds of its run
+    width = BLOCK if x.device.type == "cpu" and not problem.steps_draw else max(1, len(world))
+    parts = []
+    for block in world.split(width):
+        run, lead = block // (n * e), (runs, n * e) if problem.steps_draw else (1, len(block))
+        players = [x.flatten(0, 1)[block // e]]
+        if moments is not None:
+            players += [moments.mean[run], moments.std[run]]
+        state, held = (
+            tree.map_tensors(lambda leaf, lead=lead: leaf.unflatten(0, lead), part)  # type: ignore[misc]
+            for part in (tree.map_tensors(lambda leaf, at=(run, block % e): leaf[at], starts), tuple(players))  # type: ignore[misc]
+        )
+        parts.append(_lived(problem, state, held, problem.respond, lead, rng, learn))
+    value, steps = (torch.cat([part[k].flatten(0, 1) for part in parts]) for k in (0, 1))
+    returns = Returns(value.view(runs, n * e, problem.n_obj).to(rng.dtype), steps.view(runs, n * e))
+    if moments is not None and learn:
+        seen = [torch.cat([part.seen[k].flatten(0, 1) for part in parts]) for k in range(3)]
+        moments = moments.after(Seen(*(leaf.view(runs, n * e, *leaf.shape[1:]) for leaf in seen)))
+    return returns, moments
+
+
+class _Lived(NamedTuple):
+    """Episodes of worlds [r, w]: discounted returns, float64; steps; what was seen, if that was asked for."""
+
+    value: Tensor
+    steps: Tensor
+    seen: Seen
+
+
+def _lived(
+    problem: SequentialProblem, state: Any, players: tuple[Tensor, ...], act: Callable[..., Tensor],
+    shape: tuple[int, int], rng: Rng, learn: bool = False,
+) -> _Lived:  # fmt: skip
+    """Episodes from `state`; `act(observation, players)`, where `players` are tensors [r, w, ...] of the actors.
+
+    Worlds whose episode is over leave, on the CPU and where steps draw nothing: the others go on as before.
+    """
+    value = torch.zeros(*shape, problem.n_obj, dtype=torch.float64, device=rng.device)
+    steps = torch.zeros(shape, dtype=torch.int64, device=rng.device)
+    alive = torch.ones(shape, dtype=torch.bool, device=rng.device)
+    seen = Seen.nothing(*shape, players[1].shape[-1], rng.device) if learn else Seen(steps, value, value)
+    here: Tensor | slice = slice(None)  # the places of the worlds that go on
+    narrows = rng.device.type == "cpu" and not problem.steps_draw
     gain = 1.0
     for t in range(problem.horizon):
-        if t % STEPS_BETWEEN_CHECKS == 0 and not alive.any():
-            break
-        state, reward, done = problem.step(state, policy(problem.observe(state)), rng.fold(1, t))
+        if narrows or t % STEPS_BETWEEN_CHECKS == 0:
+            going = int(alive.sum())
+            if not going:
+                break
+            if narrows and going < CROWDED * alive.shape[1]:
+                left = alive[0].nonzero()[:, 0]
+                state, players, alive = tree.map_tensors(lambda leaf, left=left: leaf[:, left], (state, players, alive))  # type: ignore[misc]
+                here = left if isinstance(here, slice) else here[left]
+        observation = problem.observe(state)
+        if learn and t % STEPS_BETWEEN_LOOKS == 0:
+            seen.add(here, observation - players[1], alive)
+        state, reward, done = problem.step(state, act(observation, players), rng.fold(1, t))
         # A world that is over may give anything, NaN too, which a product with zero would keep.
-        value += torch.where(alive[..., None], gain * reward, 0.0)
-        steps += alive
-        alive &= ~done
+        value[:, here] += torch.where(alive[..., None], gain * reward, 0.0)
+        steps[:, here] += alive
+        alive = alive & ~done
         gain *= problem.discount
-    return Returns(value, steps)
+    return _Lived(value, steps, seen)
 
 
 def start(problem: SequentialProblem, worlds: int, rng: Rng) -> Worlds:

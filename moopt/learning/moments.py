@@ -1,0 +1,75 @@
+"""Mean and spread of observations, which networks need to be centred and of one scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CLIP = 5.0  # standard deviations, as in MoRobtrol
+SMALLEST = 1e-3  # standard deviation, of what hardly ever changes: the root of MoRobtrol's least variance
+
+
+class Seen(NamedTuple):
+    """Observations of worlds [r, w], as deviations from a fixed point: how many, their sum and their sum of squares."""
+
+    count: Tensor
+    total: Tensor
+    squares: Tensor
+
+    @staticmethod
+    def nothing(runs: int, worlds: int, k: int, device: torch.device) -> Seen:
+        """Yet."""
+        count = torch.zeros(runs, worlds, dtype=torch.float64, device=device)
+        return Seen(count, count.new_zeros(runs, worlds, k), count.new_zeros(runs, worlds, k))
+
+    def add(self, here: Tensor | slice, deviation: Tensor, counts: Tensor) -> None:
+        """Takes notice, in place, of one deviation[r, k] of each of the worlds `here` that counts, bool[r, k]."""
+        valid = torch.where(counts[..., None], deviation, 0.0)
+        self.count[:, here] += counts
+        self.total[:, here] += valid
+        self.squares[:, here] += valid**2
+
+    def by_run(self) -> Seen:
+        """Sums over the worlds of each run: [r], [r, k], [r, k]. In one order, whatever the number of threads."""
+        if self.count.device.type != "cpu":
+            return Seen(*(leaf.sum(1) for leaf in self))
+        return Seen(*(torch.from_numpy(leaf.transpose(0, 1).contiguous().numpy().sum(0)) for leaf in self))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Observations so far in each run: `count` [r], `mean` [r, k] and `squares` [r, k], the sum of squared deviations.
+    """
+
+    count: Tensor
+    mean: Tensor
+    squares: Tensor
+
+    @staticmethod
+    def of(mean: Tensor, std: Tensor, count: float, runs: int = 1) -> Moments:
+        """As if `count` observations with mean[k] and standard deviation std[k] had been seen in each run."""
+        rows = (mean.expand(runs, -1).clone(), (std**2 * count).expand(runs, -1).clone())
+        return Moments(mean.new_full((runs,), count), *rows)
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation [r, k]."""
+        return (self.squares / self.count[:, None]).sqrt().clamp(min=SMALLEST)
+
+    def after(self, seen: Seen) -> Moments:
+        """With further observations, as deviations from the mean of before.
+
+        T. F. Chan, G. H. Golub, R. J. LeVeque (1983), "Algorithms for computing the sample variance".
+        """
+        count, total, squares = seen.by_run()
+        n = self.count + count
+        shift = total / n[:, None]
+        return Moments(n, self.mean + shift, self.squares + squares - shift * total)
+
+
+def normalised(observation: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Observations in standard deviations from the mean, clipped."""
+    return ((observation - mean) / std).clamp(-CLIP, CLIP)
