@@ -154,9 +154,9 @@ class Problem(ABC):
     def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
         """Objectives (minimised) and constraints of x[..., n, d] in search coordinates.
 
-        `rng`: draws of a stochastic problem (seed 0 when absent). `memory`: of a problem that learns. Points with an objective that is not finite or a
-        NaN constraint come back as failed. Raises TypeError or ValueError for a wrong dtype or shape, of `x` or of
-        what `_evaluate` gave.
+        `rng`: draws of a stochastic problem (seed 0 when absent). `memory`: of a problem that learns. Points with an
+        objective that is not finite or a NaN constraint come back as failed. Raises TypeError or ValueError for a wrong
+        dtype or shape, of `x` or of what `_evaluate` gave.
         """
         x = torch.as_tensor(x) if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
         if not x.is_floating_point():

@@ -7,7 +7,9 @@ units of the actuators, |a|^2 the sum of its squares, v the forward velocity, z 
 
 Differences from MoRobtrol: episodes end for good, and the reward of the last step counts; starts are drawn anew in
 every generation, the same for all policies in it, and the front is measured on held-out ones; observations are scaled
-by published moments; humanoids observe positions and velocities only. With `bonus="first"` the reward for staying
+by published moments, and weights lie within 0.5 instead of 5, so that first policies are not saturated (NSGA-II on the
+cheetah, 2.5 million steps, one seed each: speeds up to 570 with 5, 1,180 with 1.5, 2,240 with 0.5, and efforts from
+-470, -370 and -18 on); humanoids observe positions and velocities only. With `bonus="first"` the reward for staying
 alive goes to the first objective only: in every objective it makes them rise and fall with the length of the episode.
 
 Version "v1" of the definitions: models of Gymnasium 1.2 and later with MuJoCo 4; any change of a value gets another.
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     import mujoco
 
 VERSION = "v1"
-HELD_OUT_SEED, HELD_OUT_EPISODES = 90210, 10  # of the episodes that fronts are measured on
+HELD_OUT_SEED, HELD_OUT_EPISODES = 90210, 5  # of the episodes that fronts are measured on
 PRIOR = 10_000.0  # observations that the published moments count for where moments are learned
 TRIES = 32  # draws of a place, of which none fits once in 10^12 starts
 
@@ -78,7 +80,7 @@ class RobotControl(SequentialProblem):
     horizon: int = 1000
     episodes: int = 1
     hidden: Sequence[int] = (16,)
-    bound: float = 5.0
+    bound: float = 0.5
     normalise: str = "published"
     bonus: str = "all"
     version: str = VERSION
@@ -150,7 +152,8 @@ class RobotControl(SequentialProblem):
         rest = torch.from_numpy(self.model.qpos0).to(rng.device, rng.dtype)
         qpos = rest + positions * (2 * rng.fold(0).uniform(worlds, self.model.nq) - 1)
         draws = rng.fold(1)
-        noise = draws.normal(worlds, self.model.nv) if self.normal_velocities else 2 * draws.uniform(worlds, self.model.nv) - 1
+        shape = worlds, self.model.nv
+        noise = draws.normal(*shape) if self.normal_velocities else 2 * draws.uniform(*shape) - 1
         return qpos, velocities * noise
 
     def step(self, state: BodyState, action: Tensor, rng: Rng) -> tuple[BodyState, Tensor, Tensor]:
@@ -165,8 +168,20 @@ class RobotControl(SequentialProblem):
         return after, torch.stack(rewards, -1).masked_fill(after.diverged[..., None], torch.nan), done
 
     def act(self, x: Tensor, observation: Tensor) -> Tensor:
-        low, high = torch.from_numpy(self.model.actuator_ctrlrange).to(observation.device, observation.dtype).unbind(-1)
-        return low + (high - low) * (self.policy(x.to(observation.dtype), observation) + 1) / 2
+        middle, reach = self._actuators(observation)
+        return middle + reach * self.policy(x.to(observation.dtype), observation)
+
+    def _actuators(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Middle and half width of the actuators' ranges, [nu]."""
+        key = like.device, like.dtype
+        if key not in self._ranges:
+            low, high = torch.from_numpy(self.model.actuator_ctrlrange).to(*key).unbind(-1)
+            self._ranges[key] = (low + high) / 2, (high - low) / 2
+        return self._ranges[key]
+
+    @cached_property
+    def _ranges(self) -> dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]]:
+        return {}
 
     @abstractmethod
     def rewards(self, step: Step) -> Sequence[Tensor]:
@@ -188,7 +203,7 @@ class RobotControl(SequentialProblem):
         return Moments.of(mean, std, PRIOR, runs)
 
     def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
-        """On ten held-out episodes, the same for every run and algorithm."""
+        """On five held-out episodes, the same for every run and algorithm."""
         held_out = Rng([HELD_OUT_SEED] * rng.runs, device=rng.device, dtype=rng.dtype)
         return replace(self, episodes=HELD_OUT_EPISODES).evaluate(x, held_out, memory)
 

@@ -1,5 +1,6 @@
 """Studies: what a spec says is what is run, kept, scored, and found again after any end."""
 
+import math
 import os
 import random
 import signal
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 import moopt
-from moopt.experiment import Entry, Spec, bench, read, serve
+from moopt.experiment import Entry, Frame, Spec, bench, read, serve
 from moopt.experiment.identity import identity
 from moopt.indicators import hypervolume, igd_plus
 
@@ -345,7 +346,7 @@ def test_files_of_a_spec_lie_beside_it_and_count_by_their_content(spec, tmp_path
     assert len(set(before)) == 4
 
 
-@pytest.mark.parametrize("name", ["bi-objective", "many-objective", "real-world"])
+@pytest.mark.parametrize("name", ["bi-objective", "many-objective", "real-world", "robot-control"])
 def test_shipped_specs_hold_together(name):
     from moopt import registry
     from moopt.experiment import cell
@@ -488,3 +489,15 @@ def test_what_makes_an_object_another_one():
     assert identity(circle) == identity(circle)
     typed = [eval(f"lambda a: a + {n}") for n in (1, 1, 2)]
     assert identity(typed[0]) == identity(typed[1]) != identity(typed[2])
+
+
+def test_expected_utility_of_a_study():
+    """Scaled from 0 at the nadir to 1 at the ideal; larger is better, nothing at all is worst."""
+    from moopt.experiment.scores import scores
+
+    frame = Frame("p", ["a", "b"], ["min", "max"], ["x"], [2.0, -5.0], [4.0, 5.0], "by hand", torch.zeros(0, 2))
+    ends = torch.tensor([[2.0, 5.0], [4.0, -5.0]], dtype=torch.float64)
+    sets = [ends.amin(0)[None], ends.amax(0)[None], ends, ends[:0]]
+    found = scores(frame, ["expected_utility"], sets)["expected_utility"]
+    assert found[:2] == [1.0, 0.0] and found[3] == -math.inf
+    assert found[2] == pytest.approx(0.75, abs=0.01)  # the mean of max(w, 1 - w)

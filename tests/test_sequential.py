@@ -1,5 +1,6 @@
 """Sequential problems: rollouts, Deep Sea Treasure, and learners that search it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -312,11 +313,20 @@ def test_means_over_episodes():
     x = problem.space.sample(Rng([2, 3]).uniform(4, 2))
     rng = Rng([21, 22])
     evaluation = problem.evaluate(x, rng)
-    many = replace(problem, episodes=1).evaluate(x.repeat_interleave(5, -2), rng)  # the same worlds
-    worlds = many.f.view(2, 4, 5, 2)
-    torch.testing.assert_close(evaluation.f, worlds.mean(2), rtol=1e-14, atol=1e-14)
-    torch.testing.assert_close(evaluation.f_var, worlds.var(2) / 5, rtol=1e-12, atol=1e-14)
-    assert torch.equal(evaluation.cost, many.cost.view(2, 4, 5).sum(2))
+    starts = problem.reset(5, rng.fold(0))["position"]  # the same for all policies of a run
+    worlds, steps = torch.zeros(2, 4, 5, 2, dtype=DOUBLE), torch.zeros(2, 4, 5)
+    for run, n, e in itertools.product(range(2), range(4), range(5)):
+        position, (gain, bias) = starts[run, e].item(), x[run, n].tolist()
+        for t in range(6):
+            move = gain * position + bias
+            position += move
+            worlds[run, n, e] += 0.8**t * torch.tensor([-5.0 * (position > 3), move**2], dtype=DOUBLE)
+            steps[run, n, e] += 1
+            if position > 3:
+                break
+    torch.testing.assert_close(evaluation.f, worlds.mean(2), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(evaluation.f_var, worlds.var(2) / 5, rtol=1e-10, atol=1e-12)
+    assert torch.equal(evaluation.cost, steps.sum(2).long())
     assert (evaluation.f_var[..., 1] > 0).all()
     alone = problem.evaluate(x[1:], rng.take(slice(1, 2)))
     assert torch.equal(alone.f[0], evaluation.f[1]) and torch.equal(alone.cost[0], evaluation.cost[1])

@@ -15,7 +15,7 @@ from moopt.selection import nondominated_mask, thin
 
 HIGHER_IS_BETTER = {
     "hypervolume": True, "igd": False, "igd_plus": False, "gd": False, "gd_plus": False, "epsilon_additive": False,
-    "r2": False,
+    "r2": False, "expected_utility": True,
 }  # fmt: skip
 REFERENCE = 1.1  # of hypervolume, in each scaled objective
 FRONT_POINTS = 1000
@@ -92,7 +92,8 @@ def _blank(problem: Problem, label: str, origin: str) -> Frame:
 
 
 def scores(frame: Frame, names: Sequence[str], fronts: Sequence[Tensor]) -> dict[str, list[float]]:
-    """Each indicator of each set of feasible points [k, m], minimised; an empty set has hypervolume 0, else inf."""
+    """Each indicator of each set of feasible points [k, m], minimised; an empty set has hypervolume 0, else the worst.
+    """
     ideal = torch.tensor(frame.ideal, dtype=torch.float64)
     width = torch.tensor(frame.nadir, dtype=torch.float64) - ideal
     target = (frame.front - ideal) / width
@@ -104,9 +105,11 @@ def scores(frame: Frame, names: Sequence[str], fronts: Sequence[Tensor]) -> dict
             if name == "hypervolume":
                 value = _hypervolume(scaled, frame.reference)
             elif not len(scaled):
-                value = torch.inf
+                value = -torch.inf if HIGHER_IS_BETTER[name] else torch.inf
             elif name == "r2":
                 value = float(indicators.r2(scaled, 0.0))
+            elif name == "expected_utility":  # from 0 at the nadir to 1 at the ideal
+                value = 1.0 - float(indicators.expected_utility(scaled))
             else:
                 value = float(_DISTANCES[name](scaled, target)) if len(target) else torch.nan
             found[name].append(value)

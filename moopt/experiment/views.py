@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from moopt.experiment.scores import HIGHER_IS_BETTER
+
 if TYPE_CHECKING:
     import pandas
 
@@ -120,7 +122,7 @@ class Comparison:
 
 def higher_is_better(indicator: str) -> bool:
     """Whether larger values of an indicator are better."""
-    return indicator == "hypervolume"
+    return HIGHER_IS_BETTER[indicator]
 
 
 def indicator_title(indicator: str) -> str:

@@ -15,7 +15,8 @@ def gymnasium_spec(name: str) -> mujoco.MjSpec:
         import gymnasium
         import mujoco
     except ImportError as error:
-        raise ImportError(f"{name}: expected MuJoCo and Gymnasium, install moopt[robot] ({error})", name=error.name) from None
+        text = f"{name}: expected MuJoCo and Gymnasium, install moopt[robot] ({error})"
+        raise ImportError(text, name=error.name) from None
     assets = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
     return mujoco.MjSpec.from_file(str(assets / f"{name}.xml"))
 

@@ -26,58 +26,79 @@ class NativePhysics(Physics):
 
     def __init__(self, models: Sequence[mujoco.MjModel], substeps: int, places: str = "") -> None:
         super().__init__(models, substeps, places)
-        self._batch: Batch | None = None
+        self._worlds: _Worlds | None = None
         self._lock = Lock()
-        self._made_of: Tensor | None = None  # what the worlds of the batch are made of
 
     def start(self, qpos: Tensor, qvel: Tensor, machine: Tensor | None = None) -> BodyState:
         *lead, _ = qpos.shape
         machine = torch.zeros(lead, dtype=torch.int64) if machine is None else machine
-        whole = BodyState(
+        state = BodyState(
             qpos, qvel, torch.zeros_like(qvel), qpos.new_zeros(*lead, self.n_places, 3),
             torch.zeros(lead, dtype=torch.bool), machine,
         )  # fmt: skip
         with self._lock:
-            batch, n = self._load(whole)
-            batch.reset(range(n), stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-            self._write(batch, n, whole)
-            batch.forward(range(n))
-            return self._read(batch, n, whole)
+            worlds = self._of(state)
+            worlds.batch.reset(worlds.used, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+            worlds.write(state)
+            worlds.batch.forward(worlds.used)
+            return worlds.read(state)
 
     def step(self, state: BodyState, control: Tensor) -> BodyState:
         with self._lock:
-            batch, n = self._load(state)
-            self._write(batch, n, state)
-            batch.bind("ctrl")[:n] = control.reshape(n, -1).numpy()
-            batch.step(range(n), self.substeps)
-            return self._read(batch, n, state)
+            worlds = self._of(state)
+            worlds.write(state)
+            worlds.ctrl[: worlds.n] = control.reshape(worlds.n, -1).numpy()
+            worlds.batch.step(worlds.used, self.substeps)
+            return worlds.read(state)
 
-    def _load(self, state: BodyState) -> tuple[Batch, int]:
-        """A batch with room for the worlds, made of their models."""
+    def _of(self, state: BodyState) -> _Worlds:
+        """Worlds in number enough, made of the models that the state says."""
         n, threads = state.machine.numel(), torch.get_num_threads()
-        if self._batch is None or self._batch.nsim < n or self._batch.nthread != threads:
-            self._batch, self._made_of = Batch(self.model, n, threads), None
-            self._places = self._batch.bind(self.places) if self.places else np.zeros((n, 0, 3))
-        if len(self.models) > 1 and (self._made_of is None or not torch.equal(self._made_of, state.machine)):
-            numbers = state.machine.flatten().tolist()
-            others = [numbers[0]] * (self._batch.nsim - n)
-            self._batch.set_models([self.models[i] for i in (*numbers, *others)])
-            self._made_of = state.machine
-        return self._batch, n
+        if self._worlds is None or self._worlds.batch.nsim < n or self._worlds.batch.nthread != threads:
+            self._worlds = _Worlds(Batch(self.model, n, threads), self.places)
+        self._worlds.take(n)
+        if len(self.models) > 1:
+            self._worlds.make(self.models, state.machine)
+        return self._worlds
 
-    def _write(self, batch: Batch, n: int, state: BodyState) -> None:
-        for name, value in (("qpos", state.qpos), ("qvel", state.qvel), ("qacc_warmstart", state.warmstart)):
-            batch.bind(name)[:n] = value.reshape(n, -1).numpy()
-        batch.warning[:n, :, 1] = 1  # of each kind only the first is printed, and that one has been
 
-    def _read(self, batch: Batch, n: int, like: BodyState) -> BodyState:
-        def row(values: np.ndarray, old: Tensor) -> Tensor:
-            return torch.from_numpy(values[:n].copy()).view(old.shape)
+class _Worlds:
+    """A batch and views of its rows. `n` of its worlds are in use: those numbered `used`, or all for `None`."""
 
+    def __init__(self, batch: Batch, places: str) -> None:
+        self.batch = batch
+        self.rows = [batch.bind(name) for name in ("qpos", "qvel", "qacc_warmstart")]
+        self.ctrl = batch.bind("ctrl")
+        self.places = batch.bind(places) if places else np.zeros((batch.nsim, 0, 3))
+        self.n, self.used = batch.nsim, None
+        self._machine: Tensor | None = None
+
+    def take(self, n: int) -> None:
+        """Uses so many of them."""
+        if n != self.n:
+            self.n, self.used = n, None if n == self.batch.nsim else np.arange(n, dtype=np.int32)
+
+    def make(self, models: Sequence[mujoco.MjModel], machine: Tensor) -> None:
+        """Gives each world its model."""
+        if self._machine is None or not torch.equal(self._machine, machine):
+            numbers = machine.flatten().tolist()
+            numbers += numbers[:1] * (self.batch.nsim - self.n)
+            self.batch.set_models([models[i] for i in numbers])
+            self._machine = machine
+
+    def write(self, state: BodyState) -> None:
+        """Sets the worlds to a state."""
+        for row, value in zip(self.rows, state[:3], strict=True):
+            row[: self.n] = value.reshape(self.n, -1).numpy()
+        self.batch.warning[: self.n, :, 1] = 1  # of each kind only the first is printed, and that one has been
+
+    def read(self, before: BodyState) -> BodyState:
+        """The state that they are in now, shaped as the one before."""
         # MuJoCo sets a world that diverged to its rest state and the counters of its other warnings to zero
-        wild = torch.from_numpy((batch.warning[:n][:, BAD, 1] != 1).any(-1)).view(like.diverged.shape)
-        return BodyState(
-            row(batch.bind("qpos"), like.qpos), row(batch.bind("qvel"), like.qvel),
-            row(batch.bind("qacc_warmstart"), like.warmstart), row(self._places, like.places),
-            like.diverged | wild, like.machine,
-        )  # fmt: skip
+        wild = (self.batch.warning[: self.n, BAD, 1] != 1).any(-1)
+        found = [*self.rows, self.places]
+        qpos, qvel, warmstart, places = (
+            torch.from_numpy(row[: self.n].copy()).view(old.shape) for row, old in zip(found, before[:4], strict=True)
+        )
+        diverged = before.diverged | torch.from_numpy(wild).view(before.diverged.shape)
+        return BodyState(qpos, qvel, warmstart, places, diverged, before.machine)

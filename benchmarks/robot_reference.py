@@ -1,0 +1,97 @@
+"""What problems/robot_control_v1.json publishes: moments of observations, ideal, nadir and reference points.
+
+    python benchmarks/robot_reference.py moments [TASK ...]
+    python benchmarks/robot_reference.py points [TASK ...]
+
+Moments are those of what the policies of a front see, found by NSGA-II, which starts without any and learns them.
+Points come from fronts on held-out episodes, of NSGA-II and of a decomposition, and from random policies: ideal and
+nadir are those of the merged front, the reference point is the worse of the nadir with a tenth of its distance from the
+ideal and of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import moopt
+from moopt import registry
+from moopt.learning.moments import Moments
+from moopt.monitors.archive import merged_front
+from moopt.problems import robot_control
+from moopt.random import Rng
+
+FILE = Path(__file__).resolve().parent.parent / "problems" / "robot_control_v1.json"
+TASKS = [
+    name for name in registry.catalogue("problems")
+    if registry.load("problems", name).__module__ == robot_control.__name__
+]  # fmt: skip
+COMMON = {"progress": False}
+
+
+def rounded(values):
+    return [float(f"{value:.4g}") for value in values]
+
+
+def unknowing(name):
+    """The task for one that has never seen it."""
+    task = registry.load("problems", name)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Unknowing(task):
+        normalise: str = "learned"
+
+        def moments(self, runs, device="cpu"):
+            mean = torch.zeros(self.policy.sizes[0], dtype=torch.float64, device=device)
+            return Moments.of(mean, mean + 1, 1.0, runs)
+
+    return Unknowing()
+
+
+def moments(name, steps):
+    run = moopt.Run(unknowing(name), moopt.algorithm("nsga2", pop_size=40), moopt.EnvSteps(steps), seed=1, **COMMON)
+    front = run.run().front
+    learned = run.groups[0].memory
+    nothing = Moments(learned.count * 0 + 1e-9, learned.mean, learned.squares / learned.count * 1e-9)
+    found = run.problem.evaluate(front.x[None], Rng([2]), nothing).memory
+    return {"mean": rounded(found.mean[0].tolist()), "std": rounded(found.std[0].tolist())}
+
+
+def points(name, steps):
+    problem = moopt.problem(name)
+    fronts = []
+    for algorithm in ("nsga2", "moead"):
+        chosen = moopt.algorithm(algorithm, pop_size=100)
+        fronts.append(moopt.minimize(problem, chosen, moopt.EnvSteps(steps), seed=1, **COMMON).front)
+    front = merged_front(fronts)
+    drawn = problem.evaluate(problem.space.sample(Rng([1]).uniform(200, problem.n_var)), Rng([2])).f[0]
+    ideal, nadir = front.f.amin(0), front.f.amax(0)
+    reference = torch.maximum(nadir + 0.1 * (nadir - ideal), drawn.quantile(0.95, 0))
+    found = {"ideal": ideal, "nadir": nadir, "reference_point": reference}
+    return {key: rounded((-value).tolist()) for key, value in found.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="?", choices=["moments", "points"])
+    parser.add_argument("tasks", nargs="*", default=TASKS)
+    parser.add_argument("--steps", type=float)
+    parser.add_argument("--smoke", action="store_true")
+    options = parser.parse_args()
+    if options.smoke:
+        print(moments("moreacher", 2000), points("moreacher", 100_000))
+        return
+    measure, steps = {"moments": (moments, 1_500_000), "points": (points, 4_000_000)}[options.what]
+    for name in options.tasks:
+        found = measure(name, int(options.steps or steps))
+        content = json.loads(FILE.read_text())
+        content[name] = content.get(name, {}) | found
+        FILE.write_text(json.dumps(dict(sorted(content.items())), indent=1) + "\n")
+        print(name, found, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
