@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from moopt import tree
 
 CLIP = 5.0  # standard deviations, as in MoRobtrol
 SMALLEST = 1e-3  # standard deviation, of what hardly ever changes: the root of MoRobtrol's least variance
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True)
+class Seen:
     """Observations of worlds [r, w], as deviations from a fixed point: how many, their sum and their sum of squares."""
 
     count: Tensor
@@ -25,6 +28,12 @@ class Seen(NamedTuple):
         count = torch.zeros(runs, worlds, dtype=torch.float64, device=device)
         return Seen(count, count.new_zeros(runs, worlds, k), count.new_zeros(runs, worlds, k))
 
+    @staticmethod
+    def joined(parts: Sequence[Seen], runs: int) -> Seen:
+        """Those of worlds that follow one another, of `runs` runs one after the other."""
+        leaves = ([getattr(part, field.name).flatten(0, 1) for part in parts] for field in fields(Seen))
+        return Seen(*(torch.cat(leaf).unflatten(0, (runs, -1)) for leaf in leaves))
+
     def add(self, here: Tensor | slice, deviation: Tensor, counts: Tensor) -> None:
         """Takes notice, in place, of one deviation[r, k] of each of the worlds `here` that counts, bool[r, k]."""
         valid = torch.where(counts[..., None], deviation, 0.0)
@@ -34,9 +43,7 @@ class Seen(NamedTuple):
 
     def by_run(self) -> Seen:
         """Sums over the worlds of each run: [r], [r, k], [r, k]. In one order, whatever the number of threads."""
-        if self.count.device.type != "cpu":
-            return Seen(*(leaf.sum(1) for leaf in self))
-        return Seen(*(torch.from_numpy(leaf.transpose(0, 1).contiguous().numpy().sum(0)) for leaf in self))
+        return tree.map_tensors(_sum_over_worlds, self)
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,16 @@ class Moments:
 
         T. F. Chan, G. H. Golub, R. J. LeVeque (1983), "Algorithms for computing the sample variance".
         """
-        count, total, squares = seen.by_run()
-        n = self.count + count
-        shift = total / n[:, None]
-        return Moments(n, self.mean + shift, self.squares + squares - shift * total)
+        sums = seen.by_run()
+        n = self.count + sums.count
+        shift = sums.total / n[:, None]
+        return Moments(n, self.mean + shift, self.squares + sums.squares - shift * sums.total)
+
+
+def _sum_over_worlds(leaf: Tensor) -> Tensor:
+    if leaf.device.type != "cpu":
+        return leaf.sum(1)
+    return torch.from_numpy(leaf.transpose(0, 1).contiguous().numpy().sum(0))
 
 
 def normalised(observation: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -91,11 +91,10 @@ def play(
             for part in (tree.map_tensors(lambda leaf, at=(run, block % e): leaf[at], starts), tuple(players))  # type: ignore[misc]
         )
         parts.append(_lived(problem, state, held, problem.respond, lead, rng, learn))
-    value, steps = (torch.cat([part[k].flatten(0, 1) for part in parts]) for k in (0, 1))
+    value, steps = (torch.cat([getattr(part, key).flatten(0, 1) for part in parts]) for key in ("value", "steps"))
     returns = Returns(value.view(runs, n * e, problem.n_obj).to(rng.dtype), steps.view(runs, n * e))
     if moments is not None and learn:
-        seen = [torch.cat([part.seen[k].flatten(0, 1) for part in parts]) for k in range(3)]
-        moments = moments.after(Seen(*(leaf.view(runs, n * e, *leaf.shape[1:]) for leaf in seen)))
+        moments = moments.after(Seen.joined([part.seen for part in parts], runs))
     return returns, moments
 
 

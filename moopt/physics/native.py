@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -70,7 +71,8 @@ class _Worlds:
         self.rows = [batch.bind(name) for name in ("qpos", "qvel", "qacc_warmstart")]
         self.ctrl = batch.bind("ctrl")
         self.places = batch.bind(places) if places else np.zeros((batch.nsim, 0, 3))
-        self.n, self.used = batch.nsim, None
+        self.n = batch.nsim
+        self.used: np.ndarray[Any, Any] | None = None
         self._machine: Tensor | None = None
 
     def take(self, n: int) -> None:

@@ -81,8 +81,8 @@ class Recorded(Problem):
         """All evaluated points in order, on the CPU in float64."""
         return Population.empty(self.problem, device="cpu", dtype=torch.float64).join(*self._parts)
 
-    def evaluate(self, x: Any, rng: Rng | None = None) -> Evaluation:
-        """Objectives (minimised) and constraints of x[..., n, d], kept.
+    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
+        """Objectives (minimised) and constraints of x[..., n, d], kept; without the problem's memory.
 
         Raises ValueError for a wrong shape and for a point outside of the space, before anything is evaluated;
         BudgetSpent where the points are more than the budget has left, after as many as it has were evaluated.
