@@ -17,7 +17,7 @@ from moopt.population import Population, violation
 from moopt.problem import Problem
 from moopt.random import Rng
 
-INIT, STEP, MEASURE, INITIAL, MEMORY = range(5)  # purposes of the random streams
+INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
 
 
 @dataclass

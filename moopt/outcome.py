@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from moopt import tree
-from moopt.algorithm import AskTell, Spent
+from moopt import tree, trials
+from moopt.algorithm import AskTell, Spent, spent_on
 from moopt.group import MEASURE, Group
 from moopt.monitor import Snapshot
 from moopt.monitors.archive import merged_front
 from moopt.monitors.history import History
 from moopt.population import Population
+from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
 from moopt.result import Result, Status
 from moopt.selection import thin
 
 if TYPE_CHECKING:
     from moopt.run import Run
 
+Evaluate = Callable[[Tensor, Rng, Any], Evaluation]  # points x[1, n, d] of one run, and the problem's memory
 MEASURED_POINTS = 100  # of a noisy front, evaluated again
 
 
 def results(run: Run) -> Result:
     """One Result for each run, and the one that merges them."""
     parts: list[Result] = []
-    for group in run.groups:
-        for history in run.monitors:
-            if isinstance(history, History):
-                history.end(Snapshot(run, group))
-        populations, fronts, looked = _solutions(run, group)
-        for i, number in enumerate(group.runs.tolist()):
-            booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
-            spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
-            parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
+    with _measuring(run) as evaluate:
+        for group in run.groups:
+            for history in run.monitors:
+                if isinstance(history, History):
+                    history.end(Snapshot(run, group))
+            populations, fronts, looked = _solutions(run, group, evaluate)
+            for i, number in enumerate(group.runs.tolist()):
+                booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
+                spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
+                parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
     parts.sort(key=lambda part: part.seed)
     table = run.history.copy()
     parts = [replace(part, _history=table, _run=part.seed - run.seed) for part in parts]
@@ -50,7 +57,22 @@ def results(run: Run) -> Result:
     return replace(merged, parts=parts, _history=table, trials=[trial for part in parts for trial in part.trials])
 
 
-def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Population], list[dict[str, int]]]:
+@contextmanager
+def _measuring(run: Run) -> Iterator[Evaluate | None]:
+    """How noisy fronts are evaluated again, at once or as trials; `None` where none are."""
+    if not run.problem.stochastic or run.status is Status.INTERRUPTED or not isinstance(run.algorithm, AskTell):
+        yield None
+    elif run.problem.vectorized:
+        yield run.problem.measure
+    else:
+        with run.executor as executor:
+            executor.start(run.problem.trial_function(), timeout=run.problem.timeout, retries=run.problem.retries)
+            yield lambda x, rng, memory: trials.evaluate(run.problem, executor, x, rng.seed())
+
+
+def _solutions(
+    run: Run, group: Group, evaluate: Evaluate | None
+) -> tuple[list[Population], list[Population], list[dict[str, int]]]:
     """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
 
     The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
@@ -60,8 +82,15 @@ def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Populatio
     if isinstance(run.algorithm, AskTell):
         population = run.algorithm.population(run.problem, group.state)
         pairs = [(tree.to_device(front, "cpu"), dict[str, int]()) for front in group.fronts()]
-        if run.problem.stochastic and ended:
-            pairs = [_measured_again(run, group, front, i) for i, (front, _) in enumerate(pairs)]
+        if evaluate is not None:
+            device = group.rng.device
+            pairs = [
+                measured_again(
+                    run.problem, front, evaluate, group.rng.take(torch.tensor([i], device=device)).fold(MEASURE),
+                    tree.take(group.memory, i),
+                )
+                for i, (front, _) in enumerate(pairs)
+            ]  # fmt: skip
         fronts, looked = [front for front, _ in pairs], [spent for _, spent in pairs]
         return [_row(population, i) for i in range(r)], fronts, looked
     spent: Spent = {}
@@ -74,19 +103,18 @@ def _solutions(run: Run, group: Group) -> tuple[list[Population], list[Populatio
     return rows, [merged_front([row]) for row in rows], looked
 
 
-def _measured_again(run: Run, group: Group, front: Population, i: int) -> tuple[Population, dict[str, int]]:
+def measured_again(
+    problem: Problem, front: Population, evaluate: Evaluate, rng: Rng, memory: Any = None
+) -> tuple[Population, dict[str, int]]:
     """A noisy front on fresh draws, because its lucky values would be kept otherwise; and what that spent."""
     if not len(front):
         return front, {}
     if len(front) > MEASURED_POINTS:
         front = front.select(thin(front.f, torch.ones(len(front), dtype=torch.bool), MEASURED_POINTS))
-    x = front.x.to(run.device)[None]
-    rng, memory = group.rng.take(torch.tensor([i], device=run.device)), tree.take(group.memory, i)
-    evaluation = run.problem.measure(x, rng.fold(MEASURE), memory)
-    looked = {"evaluations": len(front)}
-    if run.problem.cost_unit is not None and evaluation.cost is not None:
-        looked[run.problem.cost_unit] = int(evaluation.cost.sum())
-    return merged_front([_row(Population.of(run.problem, x, evaluation), 0)]), looked
+    x = front.x.to(rng.device)[None]
+    evaluation = evaluate(x, rng, memory)
+    looked = {unit: int(amount[0]) for unit, amount in spent_on(problem, evaluation).items()}
+    return merged_front([_row(Population.of(problem, x, evaluation), 0)]), looked
 
 
 def _row(population: Population, i: int) -> Population:

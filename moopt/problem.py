@@ -34,15 +34,19 @@ class Evaluation(NamedTuple):
     memory: Any = None
 
 
+# What one trial gives: minimised objectives, constraints and, of a problem with a `cost_unit`, what it spent.
+TrialValue = tuple[list[float], list[float]] | tuple[list[float], list[float], int]
+
+
 class Problem(ABC):
     """A multi-objective problem. A subclass sets `space` and `n_obj` and writes `_evaluate`.
 
     Everything that a subclass may declare, with its default: `n_con` constraints; `directions`, "min" or "max" of
     each objective; `objective_names`, `constraint_names`; `objective_titles`, what pictures say instead of the names;
     `vectorized`, whether `_evaluate` takes many points as one tensor (`False`: one point at a time as a dict, see
-    `FunctionProblem`); `stochastic`, whether `_evaluate` takes an `Rng` as second argument because its answers are
-    noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known: `ideal`, `nadir`,
-    `reference_point` (each float64[m]), `pareto_front(n)`, in the minimised sense.
+    `FunctionProblem`); `stochastic`, whether `_evaluate` takes an `Rng` as second argument, and `trial` a seed as
+    third, because its answers are noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known:
+    `ideal`, `nadir`, `reference_point` (each float64[m]), `pareto_front(n)`, in the minimised sense.
     """
 
     space: Space
@@ -137,19 +141,20 @@ class Problem(ABC):
         """Constraints as the user reads them, the inverse of `slack`: g[..., n, c]."""
         return g
 
-    def trial_function(self) -> Callable[[Any], tuple[list[float], list[float]]]:
+    def trial_function(self) -> Callable[[Any], TrialValue]:
         """`trial` as a function of one argument, for an executor."""
         return _Trial(self)
 
-    def trial(self, x: Sequence[float], values: Mapping[str, Any]) -> tuple[list[float], list[float]]:
-        """Minimised objectives and constraints of one point, given both ways; what a worker runs.
+    def trial(self, x: Sequence[float], values: Mapping[str, Any], seed: int | None = None) -> TrialValue:
+        """Minimised objectives and constraints of one point, given both ways, and its cost; what a worker runs.
 
-        Raises whatever the evaluation raises, ValueError where it failed.
+        `seed`: of the draws of a stochastic problem. Raises whatever the evaluation raises, ValueError where it failed.
         """
-        answer = self.evaluate(torch.tensor([list(x)], dtype=torch.float64))
+        answer = self.evaluate(torch.tensor([list(x)], dtype=torch.float64), None if seed is None else Rng(seed))
         if answer.failed.item():
             raise ValueError(f"expected finite objectives and no NaN constraint, got {values}")
-        return answer.f[0].tolist(), answer.g[0].tolist()
+        f, g = answer.f[0].tolist(), answer.g[0].tolist()
+        return (f, g) if answer.cost is None else (f, g, int(answer.cost[0]))
 
     def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
         """Objectives (minimised) and constraints of x[..., n, d] in search coordinates.
@@ -196,7 +201,7 @@ class Problem(ABC):
 class _Trial:
     problem: Problem
 
-    def __call__(self, payload: tuple[Sequence[float], Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    def __call__(self, payload: tuple[Any, ...]) -> TrialValue:
         return self.problem.trial(*payload)
 
 
@@ -336,7 +341,7 @@ class FunctionProblem(Problem):
             values.append(value)
         return values[: self.n_obj], self.slack(torch.tensor(values[self.n_obj :], dtype=torch.float64)).tolist()
 
-    def trial(self, x: Sequence[float], values: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    def trial(self, x: Sequence[float], values: Mapping[str, Any], seed: int | None = None) -> TrialValue:
         objectives, slack = self.outcome(self.call(values))
         return [sign * value for sign, value in zip(self.signs, objectives, strict=True)], slack
 

@@ -211,9 +211,8 @@ class Run:
         if self._started:
             return
         self._since = time.perf_counter()
-        separate = not self.algorithm.batched_runs
+        separate = self.by_trials or not self.algorithm.batched_runs  # trials of one run wait for no other run
         if self.by_trials and isinstance(self.algorithm, AskTell):
-            separate |= self.algorithm.told == "any"
             self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts)
         if not self.keeper.restore(self._restore):
             for runs in torch.arange(self.n_runs).split(1 if separate else self.n_runs):
@@ -222,8 +221,8 @@ class Run:
         if self.ledger is not None:
             for event in self.ledger.unheard():
                 group = self.groups[event["group"]]
-                for told in self.ledger.replay(event, group):
-                    self._account(group, told, evaluations(told))
+                for told, spent in self.ledger.replay(event, group):
+                    self._account(group, told, spent)
         self._started = True
         began = time.perf_counter()
         for watching in self.monitors:
@@ -277,8 +276,8 @@ class Run:
             group = self.groups[index]
             over = group.ended(self.budget, self.scorer, self.seconds)
             ended = over.tolist()
-            if all(ended) or (any(ended) and self.ledger is not None):
-                self.active[index] = not all(ended)
+            if all(ended):
+                self.active[index] = False
             elif any(ended):
                 self.groups[index], self.active[index] = group.take(over.nonzero()[:, 0]), False
                 self.groups.append(group.take((~over).nonzero()[:, 0]))
@@ -332,7 +331,7 @@ class Run:
 
     def _submit(self, trials: Sequence[Trial]) -> None:
         for trial in trials:
-            self.executor.submit(trial.id, (trial.x, trial.values))
+            self.executor.submit(trial.id, trial.payload)
 
     def _ask(self, ledger: Ledger, index: int, n: int | None) -> list[Trial]:
         """New trials of a group: a whole generation when the last one is told, or up to `n` points at any time."""
@@ -348,8 +347,8 @@ class Run:
     def _tell(self, ledger: Ledger, finished: Sequence[Trial]) -> None:
         for index, group in enumerate(self.groups):
             mine = [trial for trial in finished if trial.run in group.runs]
-            for told in ledger.finish(index, group, mine) if mine else ():
-                self._account(group, told, evaluations(told))
+            for told, spent in ledger.finish(index, group, mine) if mine else ():
+                self._account(group, told, spent)
 
     # a loop of your own
 
@@ -443,8 +442,3 @@ class Run:
         for watching, state in zip(self.monitors, saved["monitors"], strict=False):
             watching.restore(state)
         self._seconds = saved["seconds"]
-
-
-def evaluations(told: Population) -> Spent:
-    """What told trials [r, k, ...] spent."""
-    return {"evaluations": torch.full(told.failed.shape[:1], len(told), dtype=torch.int64)}

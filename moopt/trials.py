@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt import tree
-from moopt.algorithm import AskTell
-from moopt.executors import Outcome
-from moopt.group import Group
+from moopt import _checks, tree
+from moopt.algorithm import AskTell, Spent, spent_on
+from moopt.executors import Executor, Outcome
+from moopt.group import INITIAL, TRIALS, Group
 from moopt.interrupts import Interrupts
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
+from moopt.random import Rng
 from moopt.storage.journal import Journal
 
 _log = logging.getLogger("moopt")
@@ -30,8 +31,9 @@ _log = logging.getLogger("moopt")
 class Trial:
     """One evaluation. `values`: the user's named values; `x`: the same in search coordinates.
 
-    `f` (minimised) and `g` are set when it finished, `error` when it failed. In a loop of your own, call `finish`
-    or `fail` and hand it to `Run.tell`.
+    `seed`: what a stochastic problem draws from, the same for all trials of one ask. `f` (minimised), `g` and `cost`
+    (in the problem's `cost_unit`) are set when it finished, `error` when it failed. In a loop of your own, call
+    `finish` or `fail` and hand it to `Run.tell`.
     """
 
     id: int
@@ -43,6 +45,8 @@ class Trial:
     error: str | None = None
     seconds: float = 0.0
     attempts: int = 0
+    seed: int | None = None
+    cost: int = 0
     _problem: Problem | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -50,14 +54,21 @@ class Trial:
         """"asked", "finished" or "failed"."""
         return "failed" if self.error is not None else "asked" if self.f is None else "finished"
 
+    @property
+    def payload(self) -> tuple[Any, ...]:
+        """What `Problem.trial` takes."""
+        return (self.x, self.values) if self.seed is None else (self.x, self.values, self.seed)
+
     def finish(
         self,
         objectives: Mapping[str, float] | Sequence[float],
         constraints: Mapping[str, float] | Sequence[float] = (),
+        cost: int = 0,
     ) -> None:
         """Sets the outcome, in the user's sign, by name or in order. Values that are not finite make it failed.
 
-        Raises ValueError for missing or superfluous values.
+        `cost`: what it spent in the problem's `cost_unit`. Raises ValueError for missing or superfluous values, and
+        for a cost that is no whole number of at least 0 or that the problem does not count.
         """
         problem = self._problem
         if problem is None:
@@ -72,6 +83,9 @@ class Trial:
             if isinstance(given, Mapping) or len(given) != len(labels):
                 raise ValueError(f"{what}: expected values for {labels}, got {given!r}")
             parts.append(torch.tensor([float(value) for value in given], dtype=torch.float64))
+        self.cost = _checks.whole("cost", cost, low=0)
+        if self.cost and problem.cost_unit is None:
+            raise ValueError(f"cost: expected none, because {problem.name} declares no cost_unit, got {cost!r}")
         f, g = parts[0] * torch.tensor(problem.signs), problem.slack(parts[1])
         if not torch.isfinite(f).all() or torch.isnan(g).any():
             self.fail(f"expected finite objectives and no NaN constraint, got {objectives!r} {constraints!r}")
@@ -86,12 +100,13 @@ class Trial:
         """Takes what an executor made of it."""
         self.seconds, self.attempts, self.error = outcome.seconds, outcome.attempts, outcome.error
         if outcome.error is None:
-            self.f, self.g = outcome.value  # type: ignore[misc]
+            self.f, self.g, *cost = outcome.value  # type: ignore[misc]
+            self.cost = int(cost[0]) if cost else 0
 
     def outcome(self) -> dict[str, Any]:
         """What the journal keeps of a finished trial."""
         return {
-            "id": self.id, "f": self.f, "g": self.g, "error": self.error,
+            "id": self.id, "f": self.f, "g": self.g, "cost": self.cost, "error": self.error,
             "seconds": self.seconds, "attempts": self.attempts,
         }  # fmt: skip
 
@@ -143,7 +158,8 @@ class Ledger:
     def give(self, index: int, group: Group, x: Tensor, values: list[dict[str, Any]]) -> list[Trial]:
         """Trials for points x[r, k, d] that the user brought along as `values`, the same k for every run."""
         batch = Batch(x, None, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
-        return self._open(batch, [dict(v) for _ in group.runs for v in values], {"group": index, "given": True}, group)
+        named, event = [dict(v) for _ in group.runs for v in values], {"group": index, "given": True}
+        return self._open(batch, named, event, group, group.rng.fold(INITIAL))
 
     def ask(self, index: int, group: Group, n: int | None, limit: int | None) -> list[Trial]:
         """New trials of a group: about `n` of them, at most `limit` a run."""
@@ -155,20 +171,21 @@ class Ledger:
         batch = Batch(x, tag, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
         values = self.problem.space.decode(x.flatten(0, 1))
         with self.interrupts.whole():
-            new = self._open(batch, values, asked, group)
+            new = self._open(batch, values, asked, group, group.rng.fold(TRIALS, group.clock))
             group.commit(state)
         return new
 
     def _open(
-        self, batch: Batch, values: list[dict[str, Any]], event: dict[str, Any], group: Group
+        self, batch: Batch, values: list[dict[str, Any]], event: dict[str, Any], group: Group, rng: Rng
     ) -> list[Trial]:
-        rows = batch.x.flatten(0, 1).detach().cpu().double().tolist()
-        runs = group.runs.repeat_interleave(batch.x.shape[1]).tolist()
+        rows, k = batch.x.flatten(0, 1).detach().cpu().double().tolist(), batch.x.shape[1]
+        runs = group.runs.tolist()
+        seeds = [rng.take(i).seed() if self.problem.stochastic else None for i in range(len(runs))]
         new = [
-            Trial(len(self.trials) + i, run, row, named, _problem=self.problem)
-            for i, (run, row, named) in enumerate(zip(runs, rows, values, strict=True))
+            Trial(len(self.trials) + i, runs[i // k], row, named, seed=seeds[i // k], _problem=self.problem)
+            for i, (row, named) in enumerate(zip(rows, values, strict=True))
         ]
-        self._record({**event, "trials": [[trial.id, trial.run, trial.x] for trial in new]})
+        self._record({**event, "trials": [[trial.id, trial.run, trial.x, trial.seed] for trial in new]})
         self.trials += new
         self.batches[event["group"]].append(batch)
         return new
@@ -182,13 +199,13 @@ class Ledger:
             self.journal.append(event)
         self.events += 1
 
-    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[Population]:
+    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[tuple[Population, Spent]]:
         """Takes note of finished trials of one group and tells the algorithm what it wants to hear.
 
-        Returns what was told, [r, k, ...] each. Must run whole (`Interrupts.whole`).
+        Returns what was told, [r, k, ...] each, and what it spent. Must run whole (`Interrupts.whole`).
         """
         self._record({"group": index, "finished": True, "trials": [trial.outcome() for trial in finished]})
-        told: list[Population] = []
+        told: list[tuple[Population, Spent]] = []
         for batch in self.batches[index]:
             k = batch.x.shape[1]
             if self.algorithm.told == "any":
@@ -203,24 +220,14 @@ class Ledger:
         self.batches[index] = [batch for batch in self.batches[index] if not batch.told.all()]
         return told
 
-    def _tell(self, group: Group, batch: Batch, columns: Tensor) -> Population:
+    def _tell(self, group: Group, batch: Batch, columns: Tensor) -> tuple[Population, Spent]:
         r, k = batch.x.shape[:2]
         trials = [self.trials[batch.first + run * k + j] for run in range(r) for j in columns.tolist()]
-        evaluation = self._evaluation(trials, (r, len(columns)), batch.x)
+        evaluation = _evaluation(self.problem, trials, (r, len(columns)), batch.x)
         rows = columns.to(batch.x.device)
         x, tag = batch.x[:, rows], tree.map_tensors(lambda leaf: leaf[:, rows], batch.tag)
         group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, tag, evaluation))
-        return Population.of(self.problem, x, evaluation)
-
-    def _evaluation(self, trials: Sequence[Trial], shape: tuple[int, int], like: Tensor) -> Evaluation:
-        nothing = [torch.nan] * self.problem.n_obj, [torch.nan] * self.problem.n_con
-        pairs = [(t.f, t.g) if t.error is None and t.f is not None and t.g is not None else nothing for t in trials]
-        f = torch.tensor([f for f, _ in pairs], dtype=like.dtype, device=like.device)
-        g = torch.tensor([g for _, g in pairs], dtype=like.dtype, device=like.device)
-        failed = torch.tensor([t.error is not None for t in trials], device=like.device)
-        return Evaluation(
-            f.reshape(*shape, self.problem.n_obj), g.reshape(*shape, self.problem.n_con), failed.reshape(shape)
-        )
+        return Population.of(self.problem, x, evaluation), spent_on(self.problem, evaluation)
 
     def saved(self) -> Any:
         """A plain tree of what the journal does not hold, for a checkpoint."""
@@ -242,21 +249,50 @@ class Ledger:
             for outcome in event["trials"]:
                 vars(self.trials[outcome["id"]]).update(outcome)
         else:
-            rows = torch.tensor([x for _, _, x in event["trials"]], dtype=torch.float64)
-            for (number, run, x), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
-                self.trials.append(Trial(number, run, x, values, _problem=self.problem))
+            rows = torch.tensor([x for _, _, x, *_ in event["trials"]], dtype=torch.float64)
+            for (number, run, x, *seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
+                drawn = seed[0] if seed else None  # journals before seeds have none
+                self.trials.append(Trial(number, run, x, values, seed=drawn, _problem=self.problem))
 
-    def replay(self, event: dict[str, Any], group: Group) -> list[Population]:
-        """Repeats one journal event after the checkpoint; returns what the algorithm was told."""
+    def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Population, Spent]]:
+        """Repeats one journal event after the checkpoint; returns what the algorithm was told and what that spent."""
         if "finished" in event:
             self._recall(event)
             return self.finish(event["group"], group, [self.trials[o["id"]] for o in event["trials"]])
         new = self.ask(event["group"], group, event["n"], event["limit"])
-        if [trial.x for trial in new] != [x for _, _, x in event["trials"]]:
+        if [trial.x for trial in new] != [x for _, _, x, *_ in event["trials"]]:
             _log.warning("the algorithm suggests other points than before the interruption: keeping the journal's")
             batch = self.batches[event["group"]][-1]
-            rows = torch.tensor([x for _, _, x in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
+            rows = torch.tensor([x for _, _, x, *_ in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
             batch.x = rows.reshape(batch.x.shape)
-            for trial, values, (_, _, x) in zip(new, self.problem.space.decode(rows), event["trials"], strict=True):
+            for trial, values, (_, _, x, *_) in zip(new, self.problem.space.decode(rows), event["trials"], strict=True):
                 trial.x, trial.values = x, values
         return []
+
+
+def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) -> Evaluation:
+    """Points x[..., n, d] as trials of one ask, by a started executor without other work; what raises has failed."""
+    rows = x.reshape(-1, x.shape[-1]).detach().cpu().double()
+    pairs = zip(rows.tolist(), problem.space.decode(rows), strict=True)
+    trials = [Trial(i, 0, row, values, seed=seed) for i, (row, values) in enumerate(pairs)]
+    for trial in trials:
+        executor.submit(trial.id, trial.payload)
+    while executor.pending:
+        for outcome in executor.wait():
+            trials[outcome.key].settle(outcome)
+    return _evaluation(problem, trials, x.shape[:-1], x)
+
+
+def _evaluation(problem: Problem, trials: Sequence[Trial], shape: tuple[int, ...], like: Tensor) -> Evaluation:
+    """What is known of finished and failed trials, arranged in `shape`."""
+    nothing = [torch.nan] * problem.n_obj, [torch.nan] * problem.n_con
+    pairs = [(t.f, t.g) if t.error is None and t.f is not None and t.g is not None else nothing for t in trials]
+    f = torch.tensor([f for f, _ in pairs], dtype=like.dtype, device=like.device)
+    g = torch.tensor([g for _, g in pairs], dtype=like.dtype, device=like.device)
+    failed = torch.tensor([t.error is not None for t in trials], dtype=torch.bool, device=like.device)
+    # nobody knows what a failed one spent: at least one unit, or a budget in that unit would never end
+    cost = torch.tensor([t.cost if t.error is None else max(1, t.cost) for t in trials], dtype=torch.int64)
+    return Evaluation(
+        f.reshape(*shape, problem.n_obj), g.reshape(*shape, problem.n_con), failed.reshape(shape),
+        cost=cost.reshape(shape),
+    )  # fmt: skip

@@ -17,6 +17,7 @@ CATALOGUE: dict[str, str] = {
     "dtlz7": "moopt.problems.dtlz:DTLZ7",
     "exactalignment": "moopt.problems.alignment:ExactAlignment",
     "moant": "moopt.problems.robot_control:MoAnt",
+    "mogymnasium": "moopt.problems.mogymnasium:MOGymnasium",
     "mohalfcheetah": "moopt.problems.robot_control:MoHalfCheetah",
     "mohopper2": "moopt.problems.robot_control:MoHopper2",
     "mohopper3": "moopt.problems.robot_control:MoHopper3",

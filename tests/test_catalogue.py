@@ -21,11 +21,10 @@ ALGORITHMS = {
     "policygradient": ({"pop_size": 8}, "exactalignment", Tokens(40_000), 0.3),
 }
 
-
 def small(name):
     """A problem of the catalogue; a robot for a moment only."""
-    sequential = issubclass(registry.load("problems", name), moopt.SequentialProblem)
-    return moopt.problem(name, horizon=20) if sequential and name != "deepseatreasure" else moopt.problem(name)
+    robot = registry.load("problems", name).cost_unit == "env_steps" and name != "deepseatreasure"
+    return moopt.problem(name, horizon=20) if robot else moopt.problem(name)
 
 
 @pytest.mark.parametrize("name", registry.catalogue("problems"))

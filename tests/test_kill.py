@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import FunctionProblem, Generations, Integer, Real
+from moopt import EnvSteps, FunctionProblem, Generations, Integer, Real
 from moopt.testing import Bowls
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
@@ -34,6 +34,19 @@ def noted(r, n):
 NOTED = FunctionProblem(noted, {"r": Real(0.1, 2), "n": Integer(1, 9)}, ["a", "b"])
 
 
+class Noisy(moopt.Problem):
+    """Trials that draw, and last differently long."""
+
+    space, n_obj, vectorized, stochastic, cost_unit = moopt.Box(0, 1, 2), 2, False, True, "env_steps"
+
+    def trial(self, x, values, seed=None):
+        drawn = random.Random(seed).random()
+        return [x[0] + drawn, (1 - x[0]) ** 2 + x[1] * drawn], [], 1 + int(5 * x[1])
+
+    def _evaluate(self, x, rng=None):
+        raise NotImplementedError
+
+
 QNEHVI = moopt.algorithm("qnehvi", n_initial=2, n_raw=16, n_restarts=1, n_samples=16)
 LEARNERS = moopt.algorithm("qlearners", pop_size=4, n_steps=5)
 
@@ -46,9 +59,10 @@ LEARNERS = moopt.algorithm("qlearners", pop_size=4, n_steps=5)
         (moopt.problem("exactalignment"), moopt.algorithm("policygradient", pop_size=3), Generations(4)),
         (NOTED, moopt.algorithm("nsga2", pop_size=5), 20),
         (NOTED, moopt.algorithm("random", pop_size=5), 6),
+        (Noisy(), moopt.algorithm("nsga2", pop_size=4), EnvSteps(30)),
         pytest.param(NOTED, QNEHVI, 4, marks=pytest.mark.slow),
     ],
-    ids=["population", "sequential", "generative", "whole trials", "single trials", "expensive"],
+    ids=["population", "sequential", "generative", "whole trials", "single trials", "noisy trials", "expensive"],
 )
 def test_a_disk_that_dies_at_any_operation_costs_no_bit(tmp_path, fail_at, monkeypatch, problem, algorithm, budget):
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SECONDS", 0.0)

@@ -16,10 +16,13 @@ from moopt import files, registry, tree
 from moopt.algorithm import Algorithm
 from moopt.experiment.scores import Frame, scores
 from moopt.experiment.spec import Cell, Entry
+from moopt.group import MEASURE
 from moopt.monitor import Monitor, Snapshot
 from moopt.monitors.archive import Archive
+from moopt.outcome import measured_again
 from moopt.population import Population
 from moopt.problem import Problem
+from moopt.random import Rng
 from moopt.result import Status, versions
 from moopt.run import ARCHIVE_CAPACITY, Run
 from moopt.storage.checkpoint import read_checkpoint, write_tree
@@ -244,6 +247,8 @@ def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Foun
         if k < cell.checkpoints:
             trace.append(_feasible(archive.front(0)))
     front = archive.front(0)
+    if problem.stochastic and problem.vectorized:
+        front, _ = measured_again(problem, front, problem.measure, Rng([seed]).fold(MEASURE))
     status = "failed" if bool(points.failed.all()) else "finished" if bool(front.feasible.any()) else "infeasible"
     booked = {
         "seed": seed, "status": status, "spent": {"evaluations": len(points)}, "seconds": seconds,

@@ -14,6 +14,7 @@ from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.space import Kind, Space
+from moopt.trials import evaluate
 
 DECLARED = (
     "space", "n_obj", "n_con", "directions", "objective_names", "constraint_names", "objective_titles", "stochastic",
@@ -131,23 +132,19 @@ class Recorded(Problem):
         if not self.problem.vectorized:
             answer = self._one_by_one(rows)
         elif self.stochastic:
-            answer = self.problem.evaluate(rows, Rng(self.seed, device=x.device, dtype=x.dtype).fold(self.spent))
+            answer = self.problem.evaluate(rows, self._draws(x))
         else:
             answer = self.problem.evaluate(rows)
         parts: list[Any] = [v if v is None else v.reshape(*batch, *v.shape[1:]) for v in answer]
         return Evaluation(*parts)
 
     def _one_by_one(self, rows: Tensor) -> Evaluation:
-        f = torch.full((len(rows), self.n_obj), torch.nan, dtype=torch.float64)
-        g = torch.full((len(rows), self.n_con), torch.nan, dtype=torch.float64)
         with Inline() as executor:
             executor.start(self.problem.trial_function(), retries=self.problem.retries)
-            for i, payload in enumerate(zip(rows.tolist(), self.space.decode(rows), strict=True)):
-                executor.submit(i, payload)
-                (outcome,) = executor.wait()
-                if outcome.value is not None:
-                    f[i], g[i] = (torch.tensor(part, dtype=torch.float64) for part in outcome.value)
-        return Evaluation(f.to(rows.device), g.to(rows.device), torch.isnan(f).any(-1).to(rows.device))
+            return evaluate(self.problem, executor, rows, self._draws(rows).seed() if self.stochastic else None)
+
+    def _draws(self, x: Tensor) -> Rng:
+        return Rng(self.seed, device=x.device, dtype=x.dtype).fold(self.spent)
 
     def _keep(self, x: Tensor, answer: Evaluation) -> None:
         x, f, g = (v.detach().to("cpu", torch.float64, copy=True).flatten(0, -2) for v in (x, answer.f, answer.g))
