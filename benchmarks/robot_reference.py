@@ -43,10 +43,7 @@ def unknowing(name):
     @dataclass(frozen=True, kw_only=True)
     class Unknowing(task):
         normalise: str = "learned"
-
-        def moments(self, runs, device="cpu"):
-            mean = torch.zeros(self.policy.sizes[0], dtype=torch.float64, device=device)
-            return Moments.of(mean, mean + 1, 1.0, runs)
+        name = "unknowing"
 
     return Unknowing()
 

@@ -17,7 +17,8 @@ from moopt.problem import Problem
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.monitors", "moopt.executors",
-    "moopt.experiment", "moopt.experiment.contenders", "moopt.learning", "moopt.surrogate", "moopt.storage",
+    "moopt.experiment", "moopt.experiment.contenders", "moopt.learning", "moopt.physics", "moopt.surrogate",
+    "moopt.storage",
     "moopt.testing",
 )  # fmt: skip
 

@@ -71,8 +71,10 @@ class SequentialProblem(Problem):
     def respond(self, observation: Tensor, players: tuple[Tensor, ...]) -> Tensor:
         """Actions of `players`: policies x[r, w, d], one in each world, and the moments they see through."""
         x, *moments = players
-        seen = normalised(observation, *moments) if moments else observation
-        return self.act(x, seen[:, :, None])[:, :, 0]
+        if moments:
+            mean, std = (leaf.to(observation.dtype) for leaf in moments)
+            observation = normalised(observation, mean, std)
+        return self.act(x, observation[:, :, None])[:, :, 0]
 
     def _evaluate(self, x: Tensor, rng: Rng | None = None, memory: Moments | None = None) -> Evaluation:
         runs, batch, e = x.shape[0] if x.ndim > 2 else 1, x.shape[:-1], self.episodes

@@ -74,7 +74,8 @@ class RobotControl(SequentialProblem):
     moments that are "learned" during the search and kept with it, or "not" scaled. `bonus`: the reward for staying
     alive is paid in "all" objectives, as in MoRobtrol, or in the "first" only.
 
-    Raises ValueError for an option that does not fit, ImportError without the extra `robot`.
+    A task of your own gives `model`, `substeps`, `spread`, `n_obj`, `observe`, `rewards` and, where episodes end early,
+    `fallen`. Raises ValueError for an option that does not fit, ImportError without the extra `robot`.
     """
 
     horizon: int = 1000
@@ -104,6 +105,8 @@ class RobotControl(SequentialProblem):
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.normalise == "published" and "mean" not in published(self.name):
+            raise ValueError(f"normalise: expected learned or not, for nothing is published of {self.name}")
         self.model  # noqa: B018  # a missing package is told now
 
     def __getstate__(self) -> dict[str, Any]:
@@ -198,8 +201,11 @@ class RobotControl(SequentialProblem):
     def moments(self, runs: int, device: torch.device | str = "cpu") -> Moments | None:
         if self.normalise == "not":
             return None
-        dtype, known = self.physics(torch.device(device)).dtype, published(self.name)
-        mean, std = (torch.tensor(known[key], device=device, dtype=dtype) for key in ("mean", "std"))
+        known = published(self.name)
+        if "mean" not in known:
+            mean = torch.zeros(self.policy.sizes[0], dtype=torch.float64, device=device)
+            return Moments.of(mean, mean + 1, 1.0, runs)
+        mean, std = (torch.tensor(known[key], device=device, dtype=torch.float64) for key in ("mean", "std"))
         return Moments.of(mean, std, PRIOR, runs)
 
     def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:

@@ -48,8 +48,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Moments:
-    """Observations so far in each run: `count` [r], `mean` [r, k] and `squares` [r, k], the sum of squared deviations.
-    """
+    """Observations so far in each run, float64: `count` [r], `mean` [r, k], `squares` [r, k] of deviations, summed."""
 
     count: Tensor
     mean: Tensor
