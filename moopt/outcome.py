@@ -41,7 +41,8 @@ def results(run: Run) -> Result:
             for i, number in enumerate(group.runs.tolist()):
                 booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
                 spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
-                parts.append(_result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number))
+                part = _result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number)
+                parts.append(replace(part, memory=tree.to_device(tree.take(group.memory, i), "cpu")))
     parts.sort(key=lambda part: part.seed)
     table = run.history.copy()
     parts = [replace(part, _history=table, _run=part.seed - run.seed) for part in parts]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from moopt import _checks, registry, tree
+from moopt import _checks, registry, selection, tree
 from moopt.population import Population
 from moopt.problem import FunctionProblem, Problem
+from moopt.random import Rng
 
 if TYPE_CHECKING:
     import pandas
@@ -55,6 +56,8 @@ class Result:
     is feasible. `population`: the algorithm's last solutions. `status` and `message`: how it ended. `spent`: unit
     -> total of all runs. `hypervolume`: of the front, by `convention`. `runs`: with several runs, a complete
     Result of each, and the front merges theirs. `trials`: of expensive problems, every evaluation with its error.
+    `memory`: what the problem had learned at the end (`Problem.memory`), of one run; {} for most problems, and for
+    what merges several runs: `origin` says whose point it is, and that run has the memory.
     """
 
     problem: Problem
@@ -74,6 +77,7 @@ class Result:
     versions: Mapping[str, str] = field(default_factory=versions)
     folder: Path | None = None
     parts: Sequence[Result] = ()
+    memory: Any = field(default_factory=dict)
     _history: History | None = field(default=None, repr=False, compare=False)
     _run: int | None = field(default=None, repr=False)  # whose part of the history
 
@@ -127,6 +131,35 @@ class Result:
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
         return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0])
 
+    def pick(self, which: str | int = "knee") -> int:
+        """The row of `front` (and of front.csv) that is meant: "knee", "best:NAME" of an objective, or the row itself.
+
+        The knee is `selection.knee`; where the front is no front at all, its answer is the least sum of objectives
+        scaled to their range. Raises ValueError for anything else, and for an empty front.
+        """
+        n, labels = len(self.front), self.problem.objective_labels
+        if not n:
+            raise ValueError("expected a front with at least one point, got an empty one")
+        text = str(which).strip()
+        kind, colon, name = text.partition(":")
+        if text == "knee":
+            return int(selection.knee(self.front.f))
+        if kind == "best" and name in labels:
+            return int(self.front.f[:, labels.index(name)].argmin())
+        if text.isdecimal() and int(text) < n:
+            return int(text)
+        known = ["knee", *(f"best:{label}" for label in labels)]
+        near = "" if text.lstrip("-").isdecimal() else _checks.nearest(text, known)
+        raise ValueError(f"pick: expected {', '.join(known)} or a row from 0 to {n - 1}, got {which!r}{near}")
+
+    def origin(self, i: int) -> Result:
+        """The run that row `i` of `front` comes from; the first where several found the same."""
+        x, f = self.front.x[i], self.front.f[i]
+        for run in self.runs:
+            if bool(((run.front.x == x).all(-1) & (run.front.f == f).all(-1)).any()):
+                return run
+        raise ValueError(f"row {i} of the front: expected it in the front of a run, got it in none")
+
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of the front: scatter for two and three objectives, parallel coordinates above."""
         from moopt.monitors.plots import plot_front
@@ -161,7 +194,7 @@ class Result:
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        points = [{"front": r.front, "population": r.population} for r in (self, *self.parts)]
+        points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
         history = self._history.state() if self._history else {}
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
         content = {**self.summary(), "frame": described(self.problem), "parts": [r.summary() for r in self.parts]}
@@ -171,10 +204,11 @@ class Result:
         return folder
 
     @staticmethod
-    def load(folder: str | Path) -> Result:
+    def load(folder: str | Path, problem: Problem | None = None) -> Result:
         """What `save` wrote; without the trials. Its problem has names and space, but may not evaluate.
 
-        Raises CheckpointError for files that are damaged, foreign, or newer.
+        `problem`: that of the run, where it cannot be found by name. Raises CheckpointError for files that are
+        damaged, foreign, or newer, ValueError for another problem.
         """
         from moopt.monitors.history import History
         from moopt.storage.checkpoint import read_checkpoint
@@ -182,7 +216,10 @@ class Result:
 
         folder = Path(folder)
         content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
-        problem = rebuilt(content["frame"])
+        if problem is not None and problem.name != content["problem"]:
+            wanted = content["problem"]
+            raise ValueError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
+        problem = problem or rebuilt(content["frame"])
         history = History()
         if saved["history"]:
             history.restore(saved["history"])
@@ -234,7 +271,7 @@ def rebuilt(frame: dict[str, Any]) -> Problem:
     """The problem where it can be made, or else one with its names and space that does not evaluate."""
     try:
         whole = registry.rebuild(frame["problem"])
-    except ValueError:  # it stands in a file that this process has not imported
+    except (ValueError, ImportError):  # a file that this process has not imported, a package that it has not
         whole = None
     return whole or FunctionProblem(
         None, *(registry.rebuild(frame[key]) for key in ("variables", "objectives", "constraints"))
@@ -248,5 +285,21 @@ def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path)
         problem, summary["algorithm"], population, front, Status(summary["status"]), summary["message"],
         summary["spent"], summary["seconds"], summary["seed"], summary["hypervolume"], summary["convention"],
         None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
-        versions=summary["versions"], folder=folder,
+        versions=summary["versions"], folder=folder, memory=_remembered(problem, saved.get("memory", {})),
     )  # fmt: skip
+
+
+def _remembered(problem: Problem, saved: Any) -> Any:
+    """A plain tree as the problem's memory, in the precision it was saved in: a GPU's is another than the CPU's."""
+    dtypes: list[torch.dtype] = []
+
+    def note(leaf: Tensor) -> Tensor:
+        dtypes.append(leaf.dtype)
+        return leaf
+
+    tree.map_tensors(note, saved)
+    if not dtypes:  # nothing was learned
+        return saved
+    template = problem.memory(Rng([0]))
+    dtype = iter(dtypes)
+    return tree.restore(tree.map_tensors(lambda leaf: leaf.to(next(dtype, leaf.dtype)), template), saved)

@@ -14,9 +14,9 @@ def gymnasium_spec(name: str) -> mujoco.MjSpec:
     try:
         import gymnasium
         import mujoco
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:  # the latter where MUJOCO_GL names what is not installed
         text = f"{name}: expected MuJoCo and Gymnasium, install moopt[robot] ({error})"
-        raise ImportError(text, name=error.name) from None
+        raise ImportError(text, name=getattr(error, "name", None)) from None
     assets = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
     return mujoco.MjSpec.from_file(str(assets / f"{name}.xml"))
 
