@@ -2,8 +2,8 @@
 
 `python benchmarks/gpu.py` writes `results/gpu.md`: milliseconds a generation of NSGA-III and RVEA on DTLZ1 with three
 objectives and 500 variables, alone and replayed as a CUDA graph; whether a generation ever waits for the host; and each
-kernel's time beside its two floors, bytes moved over bandwidth and operations over rate. Without a device it says so
-and measures nothing; `--smoke` runs the moopt parts once on whatever device there is and writes nothing.
+kernel's time beside its two floors, bytes moved over bandwidth and operations over rate; control steps of robots a
+second beside the simulator's own. Without a device it says so and measures nothing; `--smoke` runs the moopt parts once on whatever device there is and writes nothing.
 """
 
 from __future__ import annotations
@@ -188,13 +188,36 @@ def kernels() -> str:
     return report.table(["kernel", "work", "ms", "memory floor, ms", "arithmetic floor, ms", "times the floor"], rows)
 
 
+def control() -> str:
+    """Control steps a second with policies, observations and rewards in the loop, and of the simulator's graph alone."""
+    rows = []
+    for name in ("mohalfcheetah", "mohopper2"):
+        for worlds in [8] if report.SMOKE else [2048, 8192, 32_768]:
+            problem = moopt.problem(name, horizon=4 if report.SMOKE else 200)
+            rng = Rng(1, device=DEVICE, dtype=torch.float32)
+            x = problem.space.sample(rng.uniform(worlds, problem.n_var))
+            live = int(problem.evaluate(x, rng).cost.sum())
+            rate, ceiling = 1e3 * live / milliseconds(lambda: problem.evaluate(x, rng)), None  # noqa: B023
+            if DEVICE == "cuda":
+                import warp
+
+                engine, state = problem.physics(rng.device), problem.reset(worlds, rng)
+                engine.step(state, torch.zeros(1, worlds, problem.model.nu, device=DEVICE))
+                graph, stream = engine._worlds[worlds].stepping, engine._current_stream()
+                ceiling = 1e3 * worlds / milliseconds(lambda: warp.capture_launch(graph, stream))  # noqa: B023
+            share = "" if ceiling is None else f"{rate / ceiling:.2f}"
+            rows.append([name, f"{worlds:,}", f"{rate:,.0f}", "" if ceiling is None else f"{ceiling:,.0f}", share])
+    return report.table(["task", "worlds", "moopt, live steps/s", "simulator alone, steps/s", "share"], rows)
+
+
 def main() -> None:
     if DEVICE == "cpu" and not report.SMOKE:
         sys.stdout.write("no CUDA device here: nothing was measured\n")
         return
     body = "Milliseconds a generation, DTLZ1, three objectives, 500 variables, float32.\n\n" + generations()
     body += "\n\n## Kernels beside their floors\n\n" + kernels()
-    report.write("gpu", "On a CUDA device", body, "triton", "evox", "cuda-moea")
+    body += "\n\n## Robot control, at most 200 steps an episode\n\n" + control()
+    report.write("gpu", "On a CUDA device", body, "triton", "evox", "cuda-moea", "mujoco-warp")
 
 
 if __name__ == "__main__":
