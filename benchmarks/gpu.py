@@ -3,7 +3,8 @@
 `python benchmarks/gpu.py` writes `results/gpu.md`: milliseconds a generation of NSGA-III and RVEA on DTLZ1 with three
 objectives and 500 variables, alone and replayed as a CUDA graph; whether a generation ever waits for the host; and each
 kernel's time beside its two floors, bytes moved over bandwidth and operations over rate; control steps of robots a
-second beside the simulator's own. Without a device it says so and measures nothing; `--smoke` runs the moopt parts once on whatever device there is and writes nothing.
+second beside the simulator's own. Without a device it says so and measures nothing; `--smoke` runs the moopt parts once
+on whatever device there is and writes nothing.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ def kernels() -> str:
 
 
 def control() -> str:
-    """Control steps a second with policies, observations and rewards in the loop, and of the simulator's graph alone."""
+    """Control steps a second with policies, observations and rewards in the loop, and of the simulator alone."""
     rows = []
     for name in ("mohalfcheetah", "mohopper2"):
         for worlds in [8] if report.SMOKE else [2048, 8192, 32_768]:
