@@ -33,7 +33,7 @@ from moopt.physics import BodyState
 from moopt.random import Rng
 
 TASKS = ["mohalfcheetah"] if report.SMOKE else ["mohalfcheetah", "mohopper2", "moant", "mohumanoid"]
-WORLDS, STEPS, REPEATS = ((32,), 10, 1) if report.SMOKE else ((2048, 128), 100, 5)
+WORLDS, STEPS, REPEATS = ((32,), 10, 1) if report.SMOKE else ((2048, 128), 50, 3)
 SAME = 1e-6  # rollout starts its solver anew in each call and so arrives a little elsewhere; chaos makes it more
 
 
@@ -153,7 +153,11 @@ def main() -> None:
     if "--memory" in sys.argv:
         memory(*map(int, sys.argv[-2:]))
         return
-    rows = [loops(name, worlds) for name in TASKS for worlds in WORLDS]
+    rows = []
+    for name in TASKS:
+        for worlds in WORLDS:
+            rows.append(loops(name, worlds))
+            sys.stderr.write(" | ".join(rows[-1]) + "\n")
     head = ["task", "worlds", "moopt, steps/s", "batch", "rollout", "moopt / batch", "moopt / rollout"]
     tasks = report.table(["task", "live steps", "steps/s"], [whole_task(name) for name in TASKS])
     size = ["20", "10"] if report.SMOKE else ["10000", "1000"]
