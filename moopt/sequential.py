@@ -40,6 +40,14 @@ class SequentialProblem(Problem):
     def reset(self, worlds: int, rng: Rng) -> Any:
         """World states [r, w, ...] at the start of an episode."""
 
+    def embody(self, state: Any, x: Tensor) -> Any:
+        """World states as the points x[r, w, d] shape them, one for each world, before the first step.
+
+        Most points are policies and leave the world as it is. Not asked for by `rollout` and `start`, which know no
+        points.
+        """
+        return state
+
     @abstractmethod
     def step(self, state: Any, action: Tensor, rng: Rng) -> tuple[Any, Tensor, Tensor]:
         """After an action[r, w, ...]: (world state, reward[r, w, m] in the declared directions, done bool[r, w]).

@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 CATALOGUE: dict[str, str] = {
+    "cheetahdesign": "moopt.problems.robot_design:CheetahDesign",
     "deepseatreasure": "moopt.problems.deepseatreasure:DeepSeaTreasure",
     "dtlz1": "moopt.problems.dtlz:DTLZ1",
     "dtlz2": "moopt.problems.dtlz:DTLZ2",

@@ -334,6 +334,33 @@ def test_means_over_episodes():
     testing.check_problem(Walk())
 
 
+class Placed(Walk):
+    """A point is also where its walker starts: at twice the gain."""
+
+    def embody(self, state, x):
+        return {**state, "position": state["position"] + 2 * x[..., 0]}
+
+
+def test_a_point_shapes_its_worlds():
+    x = torch.tensor([[0.5, 0.5], [1.0, -0.25], [-0.75, 1.0]], dtype=DOUBLE)
+    expected = []
+    for gain, bias in x.tolist():
+        position, treasure, cost = 2 * gain, 0.0, 0.0
+        for t in range(6):
+            move = gain * position + bias
+            position, cost = position + move, cost + 0.8**t * move**2
+            if position > 3:
+                treasure = 5 * 0.8**t
+                break
+        expected.append([-treasure, cost])
+    torch.testing.assert_close(Placed().evaluate(x).f, torch.tensor(expected, dtype=DOUBLE), rtol=1e-14, atol=0)
+    assert [row[0] < 0 for row in expected] == [True, True, False]
+    many, rng = Placed(noise=0.3, episodes=4), Rng([8])
+    together = many.evaluate(x[None], rng)
+    for i in range(3):
+        assert torch.equal(many.evaluate(x[None, i : i + 1], rng).f[0, 0], together.f[0, i])
+
+
 def test_rollout_keeps_precision_and_discounts():
     problem = Walk()
     rng = Rng([1, 2], dtype=torch.float32)

@@ -90,6 +90,7 @@ def play(
             tree.map_tensors(lambda leaf, lead=lead: leaf.unflatten(0, lead), part)  # type: ignore[misc]
             for part in (tree.map_tensors(lambda leaf, at=(run, block % e): leaf[at], starts), tuple(players))  # type: ignore[misc]
         )
+        state = problem.embody(state, held[0])
         parts.append(_lived(problem, state, held, problem.respond, lead, rng, learn))
     value, steps = (torch.cat([getattr(part, key).flatten(0, 1) for part in parts]) for key in ("value", "steps"))
     returns = Returns(value.view(runs, n * e, problem.n_obj).to(rng.dtype), steps.view(runs, n * e))
