@@ -1,5 +1,6 @@
 """Robot control: the physics is MuJoCo's, the tasks are those of the table, worlds do not depend on one another."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,12 +202,10 @@ def test_a_policy_is_worth_the_same_alone_and_among_others():
 
 
 def test_blocks_change_nothing(monkeypatch):
-    from moopt.learning import rollout as module
-
     problem, rng = moopt.problem("mohopper2", horizon=40, episodes=3, normalise="learned"), Rng([3, 4])
     x = problem.space.sample(rng.fold(1).uniform(15, problem.n_var))
     whole = problem.evaluate(x, rng, problem.memory(rng))
-    monkeypatch.setattr(module, "BLOCK", 7)
+    monkeypatch.setattr(sys.modules["moopt.learning.rollout"], "BLOCK", 7)
     parts = problem.evaluate(x, rng, problem.memory(rng))
     assert torch.equal(whole.f, parts.f) and torch.equal(whole.cost, parts.cost)
     assert torch.equal(whole.memory.mean, parts.memory.mean) and torch.equal(whole.memory.squares, parts.memory.squares)

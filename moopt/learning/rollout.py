@@ -24,7 +24,7 @@ Policy = Callable[[Tensor], Tensor]  # observation[r, w, ...] -> action[r, w, ..
 STEPS_BETWEEN_CHECKS = 16
 # On the CPU this many worlds step together: what they hold stays in the cache, and elementwise operations stay below
 # the size from which torch wakes threads, which would spin on the cores that physics needs.
-BLOCK = 2048
+BLOCK = 1024
 CROWDED = 0.9  # of a block alive, at least; else the others leave it, which costs a copy of what remains
 STEPS_BETWEEN_LOOKS = 8  # observations that follow one another hardly differ: their moments take every eighth
 
