@@ -123,6 +123,9 @@ MEASURED = {  # result -> what it says, and the columns of its first table that 
     "kernels": ("Pareto ranks of 20,000 points, in milliseconds on one thread", (
         "points", "m", "moopt", "moocore", "moocore / moopt",
     )),
+    "robot_control": ("control steps a second with policies, observations and rewards in the loop, on two threads", (
+        "task", "worlds", "moopt, steps/s", "rollout", "moopt / rollout",
+    )),
     "study": ("a whole comparison study", ()),
     "overhead": ("what the interface costs", ()),
 }  # fmt: skip
