@@ -60,6 +60,9 @@ def build(kind, folder):
     if kind == "sequential":
         problem = moopt.problem("deepseatreasure", front="convex", discount=0.99)
         return problem, moopt.algorithm("qlearners"), moopt.EnvSteps(300_000), {"runs": 2}
+    if kind == "robots":
+        problem = moopt.problem("mohopper2", horizon=100, normalise="learned")
+        return problem, moopt.algorithm("nsga2", pop_size=20), moopt.EnvSteps(60_000), {"runs": 2}
     if kind == "generative":
         return moopt.problem("exactalignment"), moopt.algorithm("policygradient"), moopt.Tokens(400_000), {"runs": 2}
     return expensive_problem(folder), moopt.algorithm("qnehvi"), 16, {"executor": "processes:2"}

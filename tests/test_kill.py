@@ -110,7 +110,7 @@ def drive(folder, kind, kill_after=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["population", "sequential", "generative"])
+@pytest.mark.parametrize("kind", ["population", "sequential", "generative", "robots"])
 def test_synchronous_runs_end_in_the_same_bits(tmp_path, kind):
     (tmp_path / "whole").mkdir()
     began = time.monotonic()
