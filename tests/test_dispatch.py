@@ -43,6 +43,7 @@ def arguments(name, seed, batch=(3,)):
         "bits": [ranks[..., 0], -(2**62), 7], "uniform": [ranks[..., 0], 2**62, 7, torch.float32],
         "best_offer": [niche, violation, f[..., 2], 6],
         "replacement": [f, violation, target, uniform(5, 3), violation[..., :5], weights, "tchebycheff", 5.0],
+        "perceptron": [uniform(4, 17), uniform(4, 6, 2), [2, 3, 2]],
         "normalise": [f, violation <= 0, ranks == 0, f.amin(-2) + 0.1, uniform(3, 3)],
     }[name]  # fmt: skip
 

@@ -413,8 +413,7 @@ def test_policies_of_any_depth():
             weights, bias = x[1, 3, at : at + i * o].view(i, o), x[1, 3, at + i * o : at + i * o + o]
             h, at = torch.tanh(sum(h[k] * weights[k] for k in range(i)) + bias), at + i * o + o
         torch.testing.assert_close(action[1, 3, 2], h, rtol=1e-13, atol=1e-14)
-        flat = x.flatten(0, 1), observation.flatten(0, 1), sizes
-        reference, fast = (module.perceptron(*flat) for module in (perceptron, perceptron_cpu))
+        reference, fast = (module.perceptron(x, observation, sizes) for module in (perceptron, perceptron_cpu))
         torch.testing.assert_close(fast, reference, rtol=1e-12, atol=1e-13)
     with pytest.raises(ValueError, match="sizes: expected inputs"):
         MLP((4,))

@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
-    """tanh(W h + b), layer by layer: x[n, d], observation[n, e, k] -> [n, e, sizes[-1]].
+    """tanh(W h + b), layer by layer: x[..., n, d], observation[..., n, e, k] -> [..., n, e, sizes[-1]].
 
     A row of `x` holds, for each layer, its weights [in, out] row by row, then its biases [out].
     """
     h, start = observation, 0
     for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
         stop = start + inputs * outputs
-        weights = x[:, start:stop].unflatten(-1, (inputs, outputs))
-        h = torch.tanh(torch.baddbmm(x[:, None, stop : stop + outputs], h, weights))
+        weights = x[..., start:stop].unflatten(-1, (inputs, outputs))
+        h = torch.tanh(h @ weights + x[..., None, stop : stop + outputs])
         start = stop + outputs
     return h

@@ -26,11 +26,12 @@ def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
     """`perceptron.perceptron` for float64."""
     if x.dtype != torch.float64 or observation.dtype != torch.float64:
         return reference.perceptron(x, observation, sizes)
-    n, e, _ = observation.shape
-    answer = torch.empty(n, e, sizes[-1], dtype=torch.float64)
-    given = x.detach().contiguous().numpy(), observation.detach().contiguous().numpy()
-    layers, out = np.array(sizes), answer.numpy()
-    in_parts(lambda start, stop: _perceptron(*given, layers, start, stop, out), n, LEAST // max(1, e * x.shape[-1]))
+    *batch, n, e, _ = observation.shape
+    answer = torch.empty(*batch, n, e, sizes[-1], dtype=torch.float64)
+    rows, d = math.prod(batch) * n, x.shape[-1]
+    given = [t.detach().reshape(rows, *t.shape[len(batch) + 1 :]).contiguous().numpy() for t in (x, observation)]
+    layers, out = np.array(sizes), answer.view(rows, e, sizes[-1]).numpy()
+    in_parts(lambda start, stop: _perceptron(*given, layers, start, stop, out), rows, LEAST // max(1, e * d))
     return answer
 
 

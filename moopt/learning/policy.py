@@ -34,6 +34,4 @@ class MLP:
     def __call__(self, x: Tensor, observation: Tensor) -> Tensor:
         """Actions in [-1, 1] of policies x[..., n, d], each in e worlds: observation[..., n, e, k] -> [..., n, e, out].
         """
-        *batch, n, e, k = observation.shape
-        rows = x.reshape(-1, self.n_parameters), observation.reshape(-1, e, k)
-        return dispatch.perceptron(*rows, self.sizes).view(*batch, n, e, self.sizes[-1])
+        return dispatch.perceptron(x, observation, self.sizes)
