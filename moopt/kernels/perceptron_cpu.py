@@ -29,9 +29,10 @@ def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
     *batch, n, e, _ = observation.shape
     answer = torch.empty(*batch, n, e, sizes[-1], dtype=torch.float64)
     rows, d = math.prod(batch) * n, x.shape[-1]
-    given = [t.detach().reshape(rows, *t.shape[len(batch) + 1 :]).contiguous().numpy() for t in (x, observation)]
-    layers, out = np.array(sizes), answer.view(rows, e, sizes[-1]).numpy()
-    in_parts(lambda start, stop: _perceptron(*given, layers, start, stop, out), rows, LEAST // max(1, e * d))
+    policies, seen = (t.detach().reshape(rows, *t.shape[len(batch) + 1 :]).contiguous() for t in (x, observation))
+    given = policies.numpy(), seen.numpy(), np.array(sizes)
+    out = answer.view(rows, e, sizes[-1]).numpy()
+    in_parts(lambda start, stop: _perceptron(*given, start, stop, out), rows, LEAST // max(1, e * d))
     return answer
 
 
