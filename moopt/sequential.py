@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,8 @@ from moopt.learning.rollout import play
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 
+HELD_OUT_SEED = 90210  # of the episodes that fronts are measured on
+
 
 class SequentialProblem(Problem):
     """A Markov decision process with vector rewards, in worlds that step together as tensors.
@@ -21,7 +24,9 @@ class SequentialProblem(Problem):
     of them where the problem is `stochastic`), its cost the steps that were lived. Episodes end for good; all policies
     of one evaluation meet the same starts. A subclass declares `space`, `n_obj`, `directions`, `horizon`, the step at
     which an episode is cut, `discount` in (0, 1], and writes `reset`, `step`, `observe` and `act`. `steps_draw=False`
-    says that steps draw nothing, so that finished worlds need not be stepped along.
+    says that steps draw nothing, so that finished worlds need not be stepped along. With `held_out_episodes` fronts are
+    measured on so many, the same for every run and algorithm, else on fresh ones; such a problem is a dataclass with
+    `episodes` among its fields.
 
     Where `moments` are given, policies see observations in standard deviations from the mean. With `learns_moments`
     these are the problem's memory: every evaluation adds what it saw, and a run keeps them with its state.
@@ -35,6 +40,7 @@ class SequentialProblem(Problem):
     discount: float = 1.0
     episodes: int = 1
     steps_draw: ClassVar[bool] = True
+    held_out_episodes: ClassVar[int] = 0
 
     @abstractmethod
     def reset(self, worlds: int, rng: Rng) -> Any:
@@ -72,6 +78,13 @@ class SequentialProblem(Problem):
     def moments(self, runs: int, device: torch.device | str = "cpu") -> Moments | None:
         """Mean and spread of observations before anything was evaluated; `None`: policies see them as they are."""
         return None
+
+    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
+        if not self.held_out_episodes:
+            return super().measure(x, rng, memory)
+        held_out = Rng([HELD_OUT_SEED] * rng.runs, device=rng.device, dtype=rng.dtype)
+        many: SequentialProblem = replace(self, episodes=self.held_out_episodes)  # type: ignore[type-var]
+        return many.evaluate(x, held_out, memory)
 
     def memory(self, rng: Rng) -> Any:
         return self.moments(rng.runs, rng.device) if self.learns_moments else {}

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -32,7 +32,6 @@ from moopt import _checks
 from moopt.learning.moments import Moments
 from moopt.learning.policy import MLP
 from moopt.physics import BodyState, Physics, gymnasium_model, physics
-from moopt.problem import Evaluation
 from moopt.random import Rng
 from moopt.sequential import SequentialProblem
 from moopt.space import Box
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     import mujoco
 
 VERSION = "v1"
-HELD_OUT_SEED, HELD_OUT_EPISODES = 90210, 5  # of the episodes that fronts are measured on
 PRIOR = 10_000.0  # observations that the published moments count for where moments are learned
 TRIES = 32  # draws of a place, of which none fits once in 10^12 starts
 
@@ -88,6 +86,7 @@ class RobotControl(SequentialProblem):
 
     stochastic = True
     steps_draw: ClassVar[bool] = False
+    held_out_episodes: ClassVar[int] = 5
     model_name: ClassVar[str]
     substeps: ClassVar[int]
     places: ClassVar[str] = ""
@@ -207,11 +206,6 @@ class RobotControl(SequentialProblem):
             return Moments.of(mean, mean + 1, 1.0, runs)
         mean, std = (torch.tensor(known[key], device=device, dtype=torch.float64) for key in ("mean", "std"))
         return Moments.of(mean, std, PRIOR, runs)
-
-    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
-        """On five held-out episodes, the same for every run and algorithm."""
-        held_out = Rng([HELD_OUT_SEED] * rng.runs, device=rng.device, dtype=rng.dtype)
-        return replace(self, episodes=HELD_OUT_EPISODES).evaluate(x, held_out, memory)
 
     def _known(self, key: str) -> Tensor | None:
         """Of the published values, which hold for whole episodes with MoRobtrol's bonus."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,6 @@ from torch import Tensor
 from moopt import _checks
 from moopt.physics import BodyState, Physics, physics
 from moopt.physics.model import bare, compiled, gymnasium_spec, variants
-from moopt.problem import Evaluation
 from moopt.random import Rng
 from moopt.sequential import SequentialProblem
 from moopt.space import Real, Space
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     import mujoco
 
 VERSION = "v1"
-HELD_OUT_SEED, HELD_OUT_EPISODES = 90210, 10  # of the episodes that fronts are measured on
 SUBSTEPS = 5  # of 0.01 s with the controls held, as in Gymnasium
 SPREAD = 0.1  # of positions, uniform, and of velocities, normal, at the start, as in Gymnasium
 
@@ -108,6 +106,7 @@ class CheetahDesign(SequentialProblem):
 
     stochastic = True
     steps_draw: ClassVar[bool] = False
+    held_out_episodes: ClassVar[int] = 10
     n_obj = 2
     directions = ("max", "min")
     objective_names = ("speed", "power")
@@ -157,11 +156,6 @@ class CheetahDesign(SequentialProblem):
         gained = torch.stack((moved[..., 0], work), -1) / (self.horizon * state.engine.dt)
         reward = gained.masked_fill(body.diverged[..., None], torch.nan)
         return state._replace(body=body, age=state.age + 1), reward, body.diverged
-
-    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
-        """On ten held-out episodes, the same for every run and algorithm."""
-        held_out = Rng([HELD_OUT_SEED] * rng.runs, device=rng.device, dtype=rng.dtype)
-        return replace(self, episodes=HELD_OUT_EPISODES).evaluate(x, held_out, memory)
 
     def _known(self, which: int) -> Tensor | None:
         """Of the published points, which hold for episodes of the usual length."""

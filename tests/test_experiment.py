@@ -484,6 +484,9 @@ def test_what_makes_an_object_another_one():
     for make, different in zip(same, other, strict=True):
         assert identity(make()) == identity(make()) != identity(different)
     assert identity(Own([1.0, 2.0])) != identity(Own([1.0, 3.0]))
+    many = [[made(float(k)) for k in range(300)] for _ in range(2)]
+    junk = [{"bound": k} for k in range(1000)]  # so that ids of what was read and let go are given again otherwise
+    assert identity(many[0]) == identity([*many[1][:150], *many[1][150:]]) and len(junk) == 1000
     circle = [1]
     circle.append(circle)
     assert identity(circle) == identity(circle)

@@ -31,14 +31,15 @@ def identity(thing: Any) -> str:
     return digest.hexdigest()
 
 
-def _tokens(thing: Any, seen: set[int]) -> Iterator[str]:
+def _tokens(thing: Any, within: set[int]) -> Iterator[str]:
+    """`within`: ids of what holds the thing; those alone, for the id of what is gone is given to something else."""
     if isinstance(thing, str | int | float | bool | None):
         yield repr(thing)
         return
-    if id(thing) in seen:
+    if id(thing) in within:
         yield "again"
         return
-    seen.add(id(thing))
+    within.add(id(thing))
     yield type(thing).__qualname__
     parts: list[Any] = []
     if isinstance(thing, Space):
@@ -69,7 +70,8 @@ def _tokens(thing: Any, seen: set[int]) -> Iterator[str]:
     else:
         yield _without_addresses(repr(thing))
     for part in parts:
-        yield from _tokens(part, seen)
+        yield from _tokens(part, within)
+    within.discard(id(thing))
 
 
 def _source(thing: Any) -> str:
