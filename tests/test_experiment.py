@@ -484,9 +484,10 @@ def test_what_makes_an_object_another_one():
     for make, different in zip(same, other, strict=True):
         assert identity(make()) == identity(make()) != identity(different)
     assert identity(Own([1.0, 2.0])) != identity(Own([1.0, 3.0]))
-    many = [[made(float(k)) for k in range(300)] for _ in range(2)]
-    junk = [{"bound": k} for k in range(1000)]  # so that ids of what was read and let go are given again otherwise
-    assert identity(many[0]) == identity([*many[1][:150], *many[1][150:]]) and len(junk) == 1000
+    rows = [[made(float(k)) for k in range(20)] for _ in range(20)]
+    for k, row in enumerate(rows):  # what was read and let go must not stand for what is read later
+        row[k] = made(-1.0)
+    assert len({identity(row) for row in rows}) == 20
     circle = [1]
     circle.append(circle)
     assert identity(circle) == identity(circle)
