@@ -121,7 +121,7 @@ def test_a_generation_waits_for_nothing(name, options, problem, runs):
     for step in range(2):  # constants are made and kept
         state = generation(algorithm, problem, state, rng.fold(step)).state
     with NoCopies(), NoConstants():
-        after, _, evaluated = generation(algorithm, problem, state, rng.fold(2))
+        after, _, evaluated, _ = generation(algorithm, problem, state, rng.fold(2))
     assert evaluated.f.shape == (runs, 12, problem.n_obj) and after.population.x.device.type == "meta"
 
 
