@@ -1,12 +1,13 @@
 """What problems/robot_control_v1.json publishes: moments of observations, ideal, nadir and reference points.
 
     python benchmarks/robot_reference.py moments [TASK ...]
-    python benchmarks/robot_reference.py points [TASK ...]
+    python benchmarks/robot_reference.py points [TASK ...] [--study FOLDER]
 
 Moments are those of what the policies of a front see, found by NSGA-II, which starts without any and learns them.
-Points come from fronts on held-out episodes, of NSGA-II and of a decomposition, and from random policies: ideal and
-nadir are those of the merged front, the reference point is the worse of the nadir with a tenth of its distance from the
-ideal and of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
+Points come from fronts on held-out episodes, those of the study "robot-control" (`robot_study.py`) for the tasks in it
+and of NSGA-II and a decomposition for the others, and from random policies: ideal and nadir are those of the merged
+front, the reference point is the worse of the nadir with a tenth of its distance from the ideal and of the worst
+twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import torch
 
 import moopt
 from moopt import registry
+from moopt.experiment import read
 from moopt.learning.moments import Moments
 from moopt.monitors.archive import merged_front
 from moopt.problems import robot_control
@@ -58,13 +60,20 @@ def moments(name, steps):
     return {"mean": rounded(found.mean[0].tolist()), "std": rounded(found.std[0].tolist())}
 
 
-def points(name, steps):
+def found_by(study, name):
+    """Fronts of all runs of the study on a task; none where it has none."""
+    pairs = [pair for pair in study.pairs if pair[0] == name] if study else []
+    return [front.points for pair in pairs for front in study.fronts(*pair).values()]
+
+
+def searched(problem, steps):
+    chosen = [moopt.algorithm(name, pop_size=100) for name in ("nsga2", "moead")]
+    return [moopt.minimize(problem, each, moopt.EnvSteps(steps), seed=1, **COMMON).front for each in chosen]
+
+
+def points(name, steps, study=None):
     problem = moopt.problem(name)
-    fronts = []
-    for algorithm in ("nsga2", "moead"):
-        chosen = moopt.algorithm(algorithm, pop_size=100)
-        fronts.append(moopt.minimize(problem, chosen, moopt.EnvSteps(steps), seed=1, **COMMON).front)
-    front = merged_front(fronts)
+    front = merged_front(found_by(study, name) or searched(problem, steps))
     drawn = problem.evaluate(problem.space.sample(Rng([1]).uniform(200, problem.n_var)), Rng([2])).f[0]
     ideal, nadir = front.f.amin(0), front.f.amax(0)
     reference = torch.maximum(nadir + 0.1 * (nadir - ideal), drawn.quantile(0.95, 0))
@@ -77,14 +86,17 @@ def main():
     parser.add_argument("what", nargs="?", choices=["moments", "points"])
     parser.add_argument("tasks", nargs="*", default=TASKS)
     parser.add_argument("--steps", type=float)
+    parser.add_argument("--study", type=read, help="folder of the study")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     if options.smoke:
         print(moments("moreacher", 2000), points("moreacher", 100_000))
         return
-    measure, steps = {"moments": (moments, 1_500_000), "points": (points, 4_000_000)}[options.what]
     for name in options.tasks:
-        found = measure(name, int(options.steps or steps))
+        if options.what == "moments":
+            found = moments(name, int(options.steps or 1_500_000))
+        else:
+            found = points(name, int(options.steps or 4_000_000), options.study)
         content = json.loads(FILE.read_text())
         content[name] = content.get(name, {}) | found
         FILE.write_text(json.dumps(dict(sorted(content.items())), indent=1) + "\n")
