@@ -67,7 +67,7 @@ def found_by(study, name):
 
 
 def searched(problem, steps):
-    chosen = [moopt.algorithm(name, pop_size=100) for name in ("nsga2", "moead")]
+    chosen = [moopt.algorithm(name, pop_size=40) for name in ("nsga2", "moead")]
     return [moopt.minimize(problem, each, moopt.EnvSteps(steps), seed=1, **COMMON).front for each in chosen]
 
 
@@ -96,7 +96,7 @@ def main():
         if options.what == "moments":
             found = moments(name, int(options.steps or 1_500_000))
         else:
-            found = points(name, int(options.steps or 4_000_000), options.study)
+            found = points(name, int(options.steps or 2_000_000), options.study)
         content = json.loads(FILE.read_text())
         content[name] = content.get(name, {}) | found
         FILE.write_text(json.dumps(dict(sorted(content.items())), indent=1) + "\n")
