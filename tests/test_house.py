@@ -147,6 +147,7 @@ def test_the_wheel_is_whole_and_typed(tmp_path):
     expected |= {f"moopt/{p.relative_to(ROOT)}" for p in sources(*CATALOGUES)}
     data = [path for place in ("assets", "specs") for path in (ENGINE / "experiment" / place).iterdir()]
     expected |= {str(path.relative_to(ROOT)) for path in data}
+    expected |= {f"moopt/{path.relative_to(ROOT)}" for path in (ROOT / "problems").glob("*.json")}
     assert shipped == expected
     wheel.extractall(tmp_path / "site")
     checked = subprocess.run(
