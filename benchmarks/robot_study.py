@@ -94,7 +94,7 @@ def main() -> None:
             RESULT,
             "Policies of robots",
             f"{seeds} seeds, {budget:,} control steps of the worlds a run; populations of 40. Fronts are the runs'"
-            " archives, each policy measured again on five held-out episodes; values follow from those measurements.\n\n"
+            " archives, each policy measured on five held-out episodes; values follow from those measurements.\n\n"
             f"![Fronts and hypervolume over the budget]({RESULT}.png)\n\n" + tables(study),
             "mujoco", "gymnasium", "numba",
         )  # fmt: skip
