@@ -189,6 +189,13 @@ def test_a_folder_of_something_else_is_refused(spec, tmp_path):
         serve(bench(spec, tmp_path / "study", **HERE).folder, 99999)
 
 
+def test_a_kill_before_the_first_file_leaves_a_folder_that_will_do(spec, tmp_path):
+    (out := tmp_path / "out").mkdir()
+    for name in (".lock", ".spec.json.4711.tmp"):
+        (out / name).touch()
+    assert bench(spec, out, **HERE).is_complete
+
+
 # ends that nobody planned
 
 SLOW = """

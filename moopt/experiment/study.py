@@ -29,7 +29,7 @@ from moopt.problem import Problem
 from moopt.result import described, rebuilt, table_of, versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
-from moopt.storage.folder import hold
+from moopt.storage.folder import hold, is_unused
 
 if TYPE_CHECKING:
     import pandas
@@ -201,7 +201,7 @@ def bench(
     batched = {entry.label: _checked(entry, spec, problems) for entry in spec.algorithms}
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder}: expected a folder, got a file")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "spec.json").exists():
+    if folder.exists() and not is_unused(folder) and not (folder / "spec.json").exists():
         raise FileExistsError(f"{folder}: expected a new folder or one of a study, got one that holds something else")
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "study"):

@@ -30,6 +30,11 @@ def hold(folder: Path, what: str) -> IO[str]:
     return lock
 
 
+def is_unused(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a process leaves that was killed before it wrote anything."""
+    return all(path.name == ".lock" or path.match(".*.tmp") for path in folder.iterdir())
+
+
 class RunFolder:
     """Where a run keeps its files; only one process at a time holds it.
 
