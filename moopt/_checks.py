@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -24,6 +24,13 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
         bounds = "" if low == -math.inf and high == math.inf else f" from {low:g} to {high:g}"
         raise ValueError(f"{name}: expected a finite number{bounds}, got {value!r}")
     return float(value)
+
+
+def wholes(name: str, value: Any, low: int = 1) -> tuple[int, ...]:
+    """`value`, a sequence of numbers, as ints of at least `low`; raises ValueError otherwise."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"{name}: expected whole numbers such as [16, 16], got {value!r}")
+    return tuple(whole(name, part, low) for part in value)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -73,9 +73,7 @@ class MOGymnasium(Problem):
             raise ValueError(f"env: expected the name of an environment, got {self.env!r}")
         if not isinstance(self.env_options, Mapping):
             raise ValueError(f"env_options: expected names with values, got {self.env_options!r}")
-        if isinstance(self.hidden, str) or not isinstance(self.hidden, Sequence):
-            raise ValueError(f"hidden: expected a list of whole numbers, got {self.hidden!r}")
-        hidden = tuple(_checks.whole("hidden", width) for width in self.hidden)
+        hidden = _checks.wholes("hidden", self.hidden)
         horizon = None if self.horizon is None else _checks.whole("horizon", self.horizon)
         if not 0 < _checks.number("discount", self.discount) <= 1:
             raise ValueError(f"discount: expected a number in (0, 1], got {self.discount!r}")

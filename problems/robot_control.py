@@ -97,7 +97,7 @@ class RobotControl(SequentialProblem):
     def __post_init__(self) -> None:
         for name in ("horizon", "episodes"):
             object.__setattr__(self, name, _checks.whole(name, getattr(self, name)))
-        object.__setattr__(self, "hidden", tuple(_checks.whole("hidden", size) for size in self.hidden))
+        object.__setattr__(self, "hidden", _checks.wholes("hidden", self.hidden))
         if _checks.number("bound", self.bound) <= 0:
             raise ValueError(f"bound: expected a positive number, got {self.bound!r}")
         choices = {"normalise": ("published", "learned", "not"), "bonus": ("all", "first"), "version": (VERSION,)}

@@ -432,7 +432,7 @@ def test_a_missing_extra_is_named(monkeypatch):
         ({"env_options": {"legs": 3}}, "mo-halfcheetah-v5: expected a name and options that make one, got TypeError: "),
         ({"env": 3}, "env: expected the name of an environment, got 3"),
         ({"env_options": [1]}, r"env_options: expected names with values, got \[1\]"),
-        ({"hidden": 16}, "hidden: expected a list of whole numbers, got 16"),
+        ({"hidden": 16}, r"hidden: expected whole numbers such as \[16, 16\], got 16"),
         ({"hidden": [0]}, "hidden: expected a whole number of at least 1, got 0"),
         ({"episodes": 0}, "episodes: expected a whole number of at least 1, got 0"),
         ({"horizon": 2.5}, "horizon: expected a whole number of at least 1, got 2.5"),

@@ -387,6 +387,7 @@ def test_engines_mark_worlds_that_left_the_numbers(field, value, capfd):
     "options, sentence",
     [
         ({"horizon": 0}, "horizon: expected"), ({"hidden": (0,)}, "hidden: expected"),
+        ({"hidden": "8,8"}, r"hidden: expected whole numbers such as \[16, 16\], got '8,8'"),
         ({"bound": 0.0}, "bound: expected"),
         ({"normalise": "maybe"}, "normalise: expected one of published, learned, not, got 'maybe'"),
         ({"bonus": "none"}, "bonus: expected one of all, first"), ({"version": "v0"}, "version: expected one of v1"),
