@@ -24,6 +24,7 @@ from moopt.experiment.tables import indicator_table, number
 from moopt.experiment.views import algorithms, indicator_title, problems
 from moopt.monitors.archive import merged_front
 from moopt.monitors.plots import COLOURS, STYLE
+from moopt.problems.robot_control import RobotControl
 
 RESULT = "robot_study"
 
@@ -94,7 +95,8 @@ def main() -> None:
             RESULT,
             "Policies of robots",
             f"{seeds} seeds, {budget:,} control steps of the worlds a run; populations of 40. Fronts are the runs'"
-            " archives, each policy measured on five held-out episodes; values follow from those measurements.\n\n"
+            f" archives, each policy measured on {RobotControl.held_out_episodes} held-out episodes, and values are of"
+            " these measurements.\n\n"
             f"![Fronts and hypervolume over the budget]({RESULT}.png)\n\n" + tables(study),
             "mujoco", "gymnasium", "numba",
         )  # fmt: skip
