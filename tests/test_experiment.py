@@ -17,6 +17,7 @@ import torch
 import moopt
 from moopt.experiment import Entry, Frame, Spec, bench, read, serve
 from moopt.experiment.identity import identity
+from moopt.experiment.scores import known_frame, scores
 from moopt.indicators import hypervolume, igd_plus
 
 SPEC = """
@@ -104,6 +105,18 @@ def test_a_frame_is_inferred_once_and_then_frozen(tmp_path):
     scaled = (points - torch.tensor(frame.ideal)) / (torch.tensor(frame.nadir) - torch.tensor(frame.ideal))
     value = both.results.query("algorithm == 'random' and seed == 1 and indicator == 'hypervolume'").value.item()
     assert value == pytest.approx(float(hypervolume(scaled, 1.1)))
+
+
+def test_hypervolume_reaches_to_the_reference_point_that_a_problem_publishes():
+    """Treasure from 0 to 124 (of the discounted front) and 50 steps: a point of half of both is worth a quarter."""
+    problem = moopt.problem("deepseatreasure")
+    frame = known_frame(problem, "sea")
+    assert problem.reference_point.tolist() == [0, 50] and frame.ideal == problem.ideal.tolist()
+    half = (problem.ideal + problem.reference_point) / 2
+    (value,) = scores(frame, ["hypervolume"], [half[None]])["hypervolume"]
+    assert value == pytest.approx(1.1**2 / 4)
+    plain = moopt.problem("zdt1")
+    assert known_frame(plain, "plain").nadir == plain.nadir.tolist()
 
 
 def test_more_seeds_algorithms_and_indicators_repeat_nothing(spec, tmp_path):

@@ -30,6 +30,8 @@ _DISTANCES: dict[str, Callable[[Any, Any], Tensor]] = {
 class Frame:
     """How one problem's objectives become comparable: scaled so that `ideal` is 0 and `nadir` 1 (minimised, m each).
 
+    Where the problem publishes a reference point, 1 is where that point has a tenth of the way from the ideal to go:
+    with its nadir for most problems, elsewhere where fronts are worth something that are far from the best one.
     Hypervolume is measured from `reference` in each scaled objective; distances go to `front`, float64[k, m], not
     scaled here. `origin`: where all of that comes from, in words. Names and directions are what the user sees.
     """
@@ -58,8 +60,10 @@ def known_frame(problem: Problem, label: str) -> Frame | None:
     if problem.ideal is None or problem.nadir is None or not bool((problem.nadir > problem.ideal).all()):
         return None
     front = problem.pareto_front(FRONT_POINTS)
-    origin = "the problem's own ideal point and nadir" if front is None else "the problem's own ideal, nadir and front"
-    found = replace(_blank(problem, label, origin), ideal=problem.ideal.tolist(), nadir=problem.nadir.tolist())
+    parts = ("ideal and reference point", "ideal, reference point and front")
+    origin = f"the problem's own {parts[front is not None]}"
+    nadir = _scale_end(problem, problem.ideal, problem.nadir)
+    found = replace(_blank(problem, label, origin), ideal=problem.ideal.tolist(), nadir=nadir.tolist())
     return found if front is None else replace(found, front=front.double().cpu())
 
 
@@ -76,11 +80,21 @@ def inferred_frame(problem: Problem, label: str, fronts: Sequence[Tensor]) -> Fr
     points = points.unique(dim=0)
     ideal, nadir = points.amin(0), points.amax(0)
     if problem.ideal is not None and problem.nadir is not None:
-        ideal, nadir = problem.ideal.double(), problem.nadir.double()
-        found = replace(found, origin="the problem's own ideal point and nadir; the front of all runs of this study")
+        ideal, nadir = problem.ideal.double(), _scale_end(problem, problem.ideal, problem.nadir).double()
+        origin = "the problem's own ideal and reference point; the front of all runs of this study"
+        found = replace(found, origin=origin)
     nadir = torch.where(nadir > ideal, nadir, ideal + 1.0)
     front = points[thin(points, torch.ones(len(points), dtype=torch.bool), FRONT_POINTS)]
     return replace(found, ideal=ideal.tolist(), nadir=nadir.tolist(), front=front)
+
+
+def _scale_end(problem: Problem, ideal: Tensor, nadir: Tensor) -> Tensor:
+    """What is scaled to 1, so that the problem's reference point is `REFERENCE`."""
+    reference = problem.reference_point
+    if reference is None or not bool((reference > ideal).all()):
+        return nadir
+    end = ideal + (reference - ideal) / REFERENCE
+    return torch.where(torch.isclose(end, nadir), nadir, end)  # the same for most, but for rounding
 
 
 def _blank(problem: Problem, label: str, origin: str) -> Frame:
