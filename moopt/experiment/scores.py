@@ -57,13 +57,13 @@ class Frame:
 
 def known_frame(problem: Problem, label: str) -> Frame | None:
     """The frame of a problem that knows its ideal and nadir, with its front where it knows that too."""
-    if problem.ideal is None or problem.nadir is None or not bool((problem.nadir > problem.ideal).all()):
+    ideal, nadir = problem.ideal, problem.nadir
+    if ideal is None or nadir is None or not bool(((end := _scale_end(problem, ideal, nadir)) > ideal).all()):
         return None
     front = problem.pareto_front(FRONT_POINTS)
     parts = ("ideal and reference point", "ideal, reference point and front")
     origin = f"the problem's own {parts[front is not None]}"
-    nadir = _scale_end(problem, problem.ideal, problem.nadir)
-    found = replace(_blank(problem, label, origin), ideal=problem.ideal.tolist(), nadir=nadir.tolist())
+    found = replace(_blank(problem, label, origin), ideal=ideal.tolist(), nadir=end.tolist())
     return found if front is None else replace(found, front=front.double().cpu())
 
 
