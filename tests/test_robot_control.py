@@ -277,11 +277,11 @@ def test_held_out_episodes_are_the_same_for_everyone():
 def test_published_values(name):
     problem, known = moopt.problem(name), tasks.published(name)
     assert len(known["mean"]) == len(known["std"]) == problem.policy.sizes[0] and min(known["std"]) >= 0
-    if "ideal" in known:
-        assert (problem.ideal < problem.nadir).all() and (problem.nadir <= problem.reference_point).all()
+    assert (problem.ideal <= problem.nadir).all() and (problem.nadir < problem.reference_point).all()
     random = problem.space.sample(Rng([1]).uniform(4, problem.n_var))
     short = moopt.problem(name, horizon=100)
-    assert short.ideal is None and not short.evaluate(random).failed.any()
+    assert (short.ideal, short.nadir, short.reference_point) == (None, None, None)
+    assert not short.evaluate(random).failed.any()
 
 
 # memory

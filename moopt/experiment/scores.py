@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from moopt import indicators
+from moopt.monitors.score import REFERENCE, scale
 from moopt.problem import Problem
 from moopt.selection import nondominated_mask, thin
 
@@ -17,7 +18,6 @@ HIGHER_IS_BETTER = {
     "hypervolume": True, "igd": False, "igd_plus": False, "gd": False, "gd_plus": False, "epsilon_additive": False,
     "r2": False, "expected_utility": True,
 }  # fmt: skip
-REFERENCE = 1.1  # of hypervolume, in each scaled objective
 FRONT_POINTS = 1000
 
 _DISTANCES: dict[str, Callable[[Any, Any], Tensor]] = {
@@ -57,13 +57,12 @@ class Frame:
 
 def known_frame(problem: Problem, label: str) -> Frame | None:
     """The frame of a problem that knows its ideal and nadir, with its front where it knows that too."""
-    ideal, nadir = problem.ideal, problem.nadir
-    if ideal is None or nadir is None or not bool(((end := _scale_end(problem, ideal, nadir)) > ideal).all()):
+    if (ends := scale(problem)) is None:
         return None
     front = problem.pareto_front(FRONT_POINTS)
     parts = ("ideal and reference point", "ideal, reference point and front")
     origin = f"the problem's own {parts[front is not None]}"
-    found = replace(_blank(problem, label, origin), ideal=ideal.tolist(), nadir=end.tolist())
+    found = replace(_blank(problem, label, origin), ideal=ends[0].tolist(), nadir=ends[1].tolist())
     return found if front is None else replace(found, front=front.double().cpu())
 
 
@@ -79,22 +78,13 @@ def inferred_frame(problem: Problem, label: str, fronts: Sequence[Tensor]) -> Fr
         return replace(found, origin="nothing feasible was found", front=points)
     points = points.unique(dim=0)
     ideal, nadir = points.amin(0), points.amax(0)
-    if problem.ideal is not None and problem.nadir is not None:
-        ideal, nadir = problem.ideal.double(), _scale_end(problem, problem.ideal, problem.nadir).double()
+    if (ends := scale(problem)) is not None:
+        ideal, nadir = ends
         origin = "the problem's own ideal and reference point; the front of all runs of this study"
         found = replace(found, origin=origin)
     nadir = torch.where(nadir > ideal, nadir, ideal + 1.0)
     front = points[thin(points, torch.ones(len(points), dtype=torch.bool), FRONT_POINTS)]
     return replace(found, ideal=ideal.tolist(), nadir=nadir.tolist(), front=front)
-
-
-def _scale_end(problem: Problem, ideal: Tensor, nadir: Tensor) -> Tensor:
-    """What is scaled to 1, so that the problem's reference point is `REFERENCE`."""
-    reference = problem.reference_point
-    if reference is None or not bool((reference > ideal).all()):
-        return nadir
-    end = ideal + (reference - ideal) / REFERENCE
-    return torch.where(torch.isclose(end, nadir), nadir, end)  # the same for most, but for rounding
 
 
 def _blank(problem: Problem, label: str, origin: str) -> Frame:

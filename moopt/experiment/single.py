@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from moopt.experiment.report import write_report
 from moopt.experiment.views import Comparison, Floats
+from moopt.monitors.score import REFERENCE, scale
 from moopt.result import Result, Status
 
 if TYPE_CHECKING:
@@ -120,13 +121,15 @@ class RunStudy:
 
     @cached_property
     def frames(self) -> Mapping[str, RunFrame]:
-        """The problem's ideal and nadir where it knows them, or else the range of the front."""
+        """The problem's own scale where it has one, or else the range of the front."""
         import torch
 
         result, problem, f = self.result, self.result.problem, self.result.front.f.double()
-        ideal, nadir = problem.ideal, problem.nadir
-        origin, reference = f"hypervolume {result.convention}", 1.1
-        if ideal is None or nadir is None:
+        ends, reference = scale(problem), REFERENCE
+        origin = f"hypervolume {result.convention}"
+        if ends is not None:
+            ideal, nadir = ends
+        else:
             reference = math.nan
             f = f[torch.isfinite(f).all(-1)]
             ideal, nadir = (f.amin(0), f.amax(0)) if len(f) else (torch.full((problem.n_obj,), torch.nan),) * 2

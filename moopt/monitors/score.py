@@ -18,19 +18,36 @@ if TYPE_CHECKING:
 EXACT_OBJECTIVES = 4  # exact hypervolume takes O(n^(m-2)) beyond: Lacour et al. 2017
 SAMPLES = 2**18  # directions of an approximation: moocore's default, off by 0.1 % on spheres of 1,000 points
 FRONT_POINTS = 1000
+REFERENCE = 1.1  # of hypervolume, in each scaled objective
+
+
+def scale(problem: Problem) -> tuple[Tensor, Tensor] | None:
+    """What becomes 0 and 1 of each objective, float64[m], where the problem knows it.
+
+    That is its ideal and its nadir, or instead of the nadir what puts the reference point that it publishes at
+    `REFERENCE`: fronts may be worth something that are far from the best one.
+    """
+    ideal, nadir, reference = problem.ideal, problem.nadir, problem.reference_point
+    if ideal is None or nadir is None:
+        return None
+    end = nadir
+    if reference is not None and bool((reference > ideal).all()):
+        end = ideal + (reference - ideal) / REFERENCE
+        end = torch.where(torch.isclose(end, nadir), nadir, end)  # the same for most, but for rounding
+    return (ideal.double(), end.double()) if bool((end > ideal).all()) else None
 
 
 class Scorer:
     """Indicators of fronts against one frame of reference.
 
-    Where the problem knows ideal and nadir, objectives are scaled to them and hypervolume is measured from 1.1 in
+    Where the problem knows ideal and nadir, objectives are scaled (`scale`) and hypervolume is measured from 1.1 in
     each (so it is below 1.1^m). Else it is raw, from the problem's reference point, or from one inferred of the
     first evaluated points: their front's nadir and a tenth of its range. Above four objectives it is approximate.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.scaled = problem.ideal is not None and problem.nadir is not None
+        self.scale = scale(problem)
         self.reference_point: Tensor | None = problem.reference_point
         self.exact = problem.n_obj <= EXACT_OBJECTIVES
         self._front: Tensor | None = None
@@ -38,8 +55,9 @@ class Scorer:
     @property
     def convention(self) -> str:
         """What the hypervolume means, in words."""
-        if self.scaled:
-            text = "scaled by ideal and nadir, reference 1.1"
+        if self.scale is not None and self.problem.nadir is not None:
+            own = torch.equal(self.scale[1], self.problem.nadir.double())
+            text = f"scaled by ideal and {'nadir' if own else 'reference point'}, reference 1.1"
         elif self.reference_point is None:
             return "none yet: no feasible point to infer a reference point from"
         else:
@@ -48,7 +66,7 @@ class Scorer:
 
     def freeze(self, group: Group) -> None:
         """Infers the reference point from the first feasible points, once."""
-        if self.reference_point is not None or self.scaled:
+        if self.reference_point is not None or self.scale is not None:
             return
         points = torch.cat([front.f[front.feasible].double().cpu() for front in group.fronts()])
         if len(points):
@@ -66,10 +84,10 @@ class Scorer:
     def hypervolume(self, f: Tensor, counts: Tensor, samples: int = SAMPLES) -> Tensor:
         """Of those points of f[r, k, m] that count, bool[r, k]: float64[r]; `samples` matter where it is not exact."""
         f = f.double().masked_fill(~counts[..., None], torch.nan).cpu()
-        if self.scaled:
-            ideal, nadir = self.problem.ideal, self.problem.nadir
-            f = (f - ideal) / (nadir - ideal)  # type: ignore[operator]
-            reference = torch.full((self.problem.n_obj,), 1.1, dtype=torch.float64)
+        if self.scale is not None:
+            zero, one = self.scale
+            f = (f - zero) / (one - zero)
+            reference = torch.full((self.problem.n_obj,), REFERENCE, dtype=torch.float64)
         elif self.reference_point is None:
             return torch.zeros(len(f), dtype=torch.float64)
         else:
@@ -78,11 +96,11 @@ class Scorer:
             return hypervolume(f, reference)
         import moocore
 
-        def one(points: Tensor) -> float:
+        def approximate(points: Tensor) -> float:
             inside = points[(points < reference).all(-1)].numpy()
             return float(moocore.hv_approx(inside, ref=reference.numpy(), nsamples=samples)) if len(inside) else 0.0
 
-        return torch.tensor([one(points) for points in f], dtype=torch.float64)
+        return torch.tensor([approximate(points) for points in f], dtype=torch.float64)
 
     def _distance(self, name: str, f: Tensor) -> Tensor:
         if self._front is None:
