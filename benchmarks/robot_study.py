@@ -57,9 +57,9 @@ def tables(study: Study) -> str:
                 for name, best, worst in zip(frame.objective_names, frame.ideal, frame.nadir, strict=True)]
         for label, frame in study.frames.items()
     }  # fmt: skip
-    rows = [[label, ", ".join(words)] for label, words in ranges.items()]
-    parts.append("What the indicators refer to, minimised: from the ideal to the nadir of all fronts together.\n\n"
-                 + report.table(["task", "objectives"], rows))  # fmt: skip
+    rows = [[label, ", ".join(words), study.frames[label].origin] for label, words in ranges.items()]
+    parts.append("What the indicators refer to, minimised: 0 and 1 of each objective's scale, on which hypervolume is"
+                 " measured from 1.1.\n\n" + report.table(["task", "objectives", "from"], rows))  # fmt: skip
     return "\n\n".join(parts)
 
 
