@@ -35,6 +35,14 @@ def test_ties_copies_and_missing_points(data, n, m, k):
         assert distances == [pytest.approx(row, rel=1e-15) for row in by_loops(one, k)]
 
 
+@pytest.mark.parametrize("m", [1, 2, 9])
+def test_a_missing_point_is_nobodys_neighbour_at_any_scale(m):
+    points = torch.tensor([[NAN] * m, [0.0] * m, [1e150] * m]).double()
+    for form in (nearest, nearest_cpu):
+        found = form.nearest_distances(points, 1)[:, 0]
+        assert found[0] == INF and found[1:].tolist() == [pytest.approx(math.sqrt(m) * 1e150)] * 2
+
+
 @pytest.mark.parametrize("m", [1, 2, 3, 7])
 def test_many_points_against_scipy(m):
     rng = np.random.default_rng(m)

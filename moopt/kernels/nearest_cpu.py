@@ -70,7 +70,7 @@ def nearest_distances(points: Tensor, k: int) -> Tensor:
     usable = torch.isfinite(points).all(-1, keepdim=True)
     exact = points.double().masked_fill(~usable, 0.0)
     low, high = exact.amin(-2, keepdim=True), exact.amax(-2, keepdim=True)
-    aside = high + points.shape[-1] * (high - low).amax(-1, keepdim=True) + 1.0  # farther from all than they are
+    aside = high + 2.0 * (high - low).amax(-1, keepdim=True) + 1.0  # farther from all than they are, rounded or not
     nearest = neighbours(torch.where(usable, exact, aside), kept + 1)[..., 1:]
     square = torch.zeros((), dtype=points.dtype)
     for column in points.unbind(-1):
