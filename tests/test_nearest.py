@@ -37,7 +37,7 @@ def test_ties_copies_and_missing_points(data, n, m, k):
 
 @pytest.mark.parametrize("m", [1, 2, 9])
 def test_a_missing_point_is_nobodys_neighbour_at_any_scale(m):
-    points = torch.tensor([[NAN] * m, [0.0] * m, [1e150] * m]).double()
+    points = torch.tensor([[NAN] * m, [0.0] * m, [1e150] * m], dtype=torch.float64)
     for form in (nearest, nearest_cpu):
         found = form.nearest_distances(points, 1)[:, 0]
         assert found[0] == INF and found[1:].tolist() == [pytest.approx(math.sqrt(m) * 1e150)] * 2
