@@ -76,8 +76,10 @@ def picture(study: Study, path: Path) -> None:
                 above.plot(front[:, 0], front[:, 1], "o", markersize=3, color=colour, label=name)
                 trace = study.trace.query("problem == @label and algorithm == @name and indicator == 'hypervolume'")
                 spread = trace.groupby("fraction").value.quantile([0.25, 0.5, 0.75]).unstack()
-                below.plot(spread.index, spread[0.5], color=colour)
-                below.fill_between(spread.index, spread[0.25], spread[0.75], color=colour, alpha=0.15, linewidth=0)
+                end, way = spread.iloc[-1], spread.iloc[:-1]
+                below.plot(way.index, way[0.5], color=colour)
+                below.fill_between(way.index, way[0.25], way[0.75], color=colour, alpha=0.15, linewidth=0)
+                below.plot(1.0, end[0.5], "o", markersize=5, color=colour)
             axes = study.frames[label].objective_names
             above.set(title=label, xlabel=axes[0], ylabel=axes[1] + (f" ({axes[2]} not shown)" if axes[2:] else ""))
             below.set(xlabel="share of the budget", ylabel="hypervolume")
@@ -97,7 +99,9 @@ def main() -> None:
             f"{seeds} seeds, {budget:,} control steps of the worlds a run; populations of 40. Fronts are the runs'"
             f" archives, each policy measured on {RobotControl.held_out_episodes} held-out episodes, and values are of"
             " these measurements.\n\n"
-            f"![Fronts and hypervolume over the budget]({RESULT}.png)\n\n" + tables(study),
+            f"![Fronts and hypervolume over the budget]({RESULT}.png)\n\nAbove: the front of all seeds together. Below:"
+            " medians and quartiles over the budget, lines on the episodes of the search and dots on the held-out ones"
+            " at its end: what lies between is luck that did not last.\n\n" + tables(study),
             "mujoco", "gymnasium", "numba",
         )  # fmt: skip
 

@@ -126,6 +126,7 @@ MEASURED = {  # result -> what it says, and the columns of its first table that 
     "robot_control": ("control steps a second with policies, observations and rewards in the loop, on two threads", (
         "task", "worlds", "moopt, steps/s", "rollout", "moopt / rollout",
     )),
+    "robot_study": ("hypervolume of fronts of policies on held-out episodes, medians [quartiles] of five seeds", ()),
     "study": ("a whole comparison study", ()),
     "overhead": ("what the interface costs", ()),
 }  # fmt: skip
