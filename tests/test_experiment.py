@@ -115,6 +115,11 @@ def test_hypervolume_reaches_to_the_reference_point_that_a_problem_publishes():
     half = (problem.ideal + problem.reference_point) / 2
     (value,) = scores(frame, ["hypervolume"], [half[None]])["hypervolume"]
     assert value == pytest.approx(1.1**2 / 4)
+    with pytest.MonkeyPatch.context() as patch:  # whatever the units
+        for name in ("ideal", "nadir", "reference_point"):
+            patch.setattr(type(problem), name, getattr(problem, name) * 1e-12)
+        (tiny,) = scores(known_frame(problem, "sea"), ["hypervolume"], [half[None] * 1e-12])["hypervolume"]
+    assert tiny == pytest.approx(value)
     plain = moopt.problem("zdt1")
     assert known_frame(plain, "plain").nadir == plain.nadir.tolist()
 

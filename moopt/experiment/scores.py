@@ -30,10 +30,10 @@ _DISTANCES: dict[str, Callable[[Any, Any], Tensor]] = {
 class Frame:
     """How one problem's objectives become comparable: scaled so that `ideal` is 0 and `nadir` 1 (minimised, m each).
 
-    Where the problem publishes a reference point, 1 is where that point has a tenth of the way from the ideal to go:
-    with its nadir for most problems, elsewhere where fronts are worth something that are far from the best one.
-    Hypervolume is measured from `reference` in each scaled objective; distances go to `front`, float64[k, m], not
-    scaled here. `origin`: where all of that comes from, in words. Names and directions are what the user sees.
+    `nadir` is the problem's own where its reference point follows from it, else what puts that point at `reference`
+    (`moopt.monitors.score.scale`). Hypervolume is measured from `reference` in each scaled objective; distances go to
+    `front`, float64[k, m], not scaled here. `origin`: where all of that comes from, in words. Names and directions are
+    what the user sees.
     """
 
     problem: str

@@ -33,7 +33,8 @@ def scale(problem: Problem) -> tuple[Tensor, Tensor] | None:
     end = nadir
     if reference is not None and bool((reference > ideal).all()):
         end = ideal + (reference - ideal) / REFERENCE
-        end = torch.where(torch.isclose(end, nadir), nadir, end)  # the same for most, but for rounding
+        rounding = (end - nadir).abs() <= 1e-9 * (end - ideal)
+        end = torch.where(rounding, nadir, end)
     return (ideal.double(), end.double()) if bool((end > ideal).all()) else None
 
 
