@@ -4,10 +4,11 @@
     python benchmarks/robot_reference.py points [TASK ...] [--study FOLDER]
 
 Moments are those of what the policies of a front see, found by NSGA-II, which starts without any and learns them.
-Points come from fronts on held-out episodes, those of the study "robot-control" (`robot_study.py`) for the tasks in it
-and of NSGA-II and a decomposition for the others, and from random policies: ideal and nadir are those of the merged
-front, the reference point is the worse of the nadir with a tenth of its distance from the ideal and of the worst
-twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
+Points come from policies on held-out episodes: the fronts of the study "robot-control" (`robot_study.py`) for the tasks
+in it, and of every task what NSGA-II and a decomposition end with, fronts and populations, each policy judged by five
+episodes. Judged by one, the front of a task whose objectives rise together is its luckiest policy. Ideal and nadir are
+those of the merged front; the reference point is the worse of the nadir with a tenth of its distance from the ideal and
+of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
 """
 
 import argparse
@@ -19,10 +20,11 @@ from pathlib import Path
 import torch
 
 import moopt
-from moopt import registry
+from moopt import registry, tree
 from moopt.experiment import read
 from moopt.learning.moments import Moments
 from moopt.monitors.archive import merged_front
+from moopt.population import Population
 from moopt.problems import robot_control
 from moopt.random import Rng
 
@@ -31,6 +33,7 @@ TASKS = [
     name for name in registry.catalogue("problems")
     if registry.load("problems", name).__module__ == robot_control.__name__
 ]  # fmt: skip
+EPISODES = 5  # that a policy is judged by in a search for points
 STARTS = 10  # that policies are seen from: targets and objects lie elsewhere in each
 COMMON = {"progress": False}
 
@@ -66,14 +69,24 @@ def found_by(study, name):
     return [front.points for pair in pairs for front in study.fronts(*pair).values()]
 
 
-def searched(problem, steps):
-    chosen = [moopt.algorithm(name, pop_size=40) for name in ("nsga2", "moead")]
-    return [moopt.minimize(problem, each, moopt.EnvSteps(steps), seed=1, **COMMON).front for each in chosen]
+def searched(name, steps):
+    problem = moopt.problem(name, episodes=EPISODES)
+    found = []
+    for algorithm in ("nsga2", "moead"):
+        chosen = moopt.algorithm(algorithm, pop_size=40)
+        result = moopt.minimize(problem, chosen, moopt.EnvSteps(steps), seed=1, **COMMON)
+        x = result.population.x[None]
+        found += [result.front, merged_front([row(Population.of(problem, x, problem.measure(x, Rng([1]))))])]
+    return found
+
+
+def row(points):
+    return tree.map_tensors(lambda leaf: leaf[0], points)
 
 
 def points(name, steps, study=None):
     problem = moopt.problem(name)
-    front = merged_front(found_by(study, name) or searched(problem, steps))
+    front = merged_front(found_by(study, name) + searched(name, steps))
     drawn = problem.evaluate(problem.space.sample(Rng([1]).uniform(200, problem.n_var)), Rng([2])).f[0]
     ideal, nadir = front.f.amin(0), front.f.amax(0)
     reference = torch.maximum(nadir + 0.1 * (nadir - ideal), drawn.quantile(0.95, 0))
