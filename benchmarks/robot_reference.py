@@ -5,8 +5,9 @@
 
 Moments are those of what the policies of a front see, found by NSGA-II, which starts without any and learns them.
 Points come from policies on held-out episodes: the fronts of the study "robot-control" (`robot_study.py`) for the tasks
-in it, and of every task what NSGA-II and a decomposition end with, fronts and populations, each policy judged by five
-episodes. Judged by one, the front of a task whose objectives rise together is its luckiest policy. Ideal and nadir are
+in it, and of every task what NSGA-II and a decomposition end with, fronts and populations, each policy judged by one
+episode and by five: one leaves time for more generations, but where objectives rise together its front is the luckiest
+policy. Ideal and nadir are
 those of the merged front; the reference point is the worse of the nadir with a tenth of its distance from the ideal and
 of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -34,6 +36,10 @@ TASKS = [
     if registry.load("problems", name).__module__ == robot_control.__name__
 ]  # fmt: skip
 EPISODES = 5  # that a policy is judged by in a search for points
+STEPS = {  # of each such search
+    "moinverteddoublependulum": 10_000_000, "mowalker2d": 4_000_000,
+    "mohopper2": 1_000_000, "mohalfcheetah": 1_000_000, "moswimmer": 1_000_000, "mopusher": 1_000_000,
+}  # fmt: skip
 STARTS = 10  # that policies are seen from: targets and objects lie elsewhere in each
 COMMON = {"progress": False}
 
@@ -70,13 +76,14 @@ def found_by(study, name):
 
 
 def searched(name, steps):
-    problem = moopt.problem(name, episodes=EPISODES)
     found = []
-    for algorithm in ("nsga2", "moead"):
+    for episodes, algorithm in product((1, EPISODES), ("nsga2", "moead")):
+        problem = moopt.problem(name, episodes=episodes)
         chosen = moopt.algorithm(algorithm, pop_size=40)
         result = moopt.minimize(problem, chosen, moopt.EnvSteps(steps), seed=1, **COMMON)
         x = result.population.x[None]
-        found += [result.front, merged_front([row(Population.of(problem, x, problem.measure(x, Rng([1]))))])]
+        population = Population.of(problem, x, moopt.problem(name).measure(x, Rng([1])))
+        found += [result.front, merged_front([row(population)])]
     return found
 
 
@@ -109,7 +116,7 @@ def main():
         if options.what == "moments":
             found = moments(name, int(options.steps or 1_500_000))
         else:
-            found = points(name, int(options.steps or 2_000_000), options.study)
+            found = points(name, int(options.steps or STEPS.get(name, 2_000_000)), options.study)
         content = json.loads(FILE.read_text())
         content[name] = content.get(name, {}) | found
         FILE.write_text(json.dumps(dict(sorted(content.items())), indent=1) + "\n")

@@ -9,6 +9,7 @@ import torch
 
 import moopt
 from moopt import registry
+from moopt.budget import EnvSteps
 from moopt.problem import Evaluation
 from moopt.random import Rng
 from moopt.result import Status
@@ -282,6 +283,14 @@ def test_published_values(name):
     short = moopt.problem(name, horizon=100)
     assert (short.ideal, short.nadir, short.reference_point) == (None, None, None)
     assert not short.evaluate(random).failed.any()
+
+
+@pytest.mark.parametrize("name", ["moinverteddoublependulum", "mowalker2d"])
+def test_short_searches_stay_within_the_published_points(name):
+    problem = moopt.problem(name)
+    result = moopt.minimize(problem, moopt.algorithm("nsga2", pop_size=20), EnvSteps(30_000), seed=1, progress=False)
+    reached = (problem.reference_point - result.front.f) / (problem.reference_point - problem.ideal)
+    assert (reached.amax(0) > 0).all() and (reached < 1.05).all()
 
 
 # memory
