@@ -7,9 +7,9 @@ Moments are those of what the policies of a front see, found by NSGA-II, which s
 Points come from policies on held-out episodes: the fronts of the study "robot-control" (`robot_study.py`) for the tasks
 in it, and of every task what NSGA-II and a decomposition end with, fronts and populations, each policy judged by one
 episode and by five: one leaves time for more generations, but where objectives rise together its front is the luckiest
-policy. Ideal and nadir are
-those of the merged front; the reference point is the worse of the nadir with a tenth of its distance from the ideal and
-of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four digits.
+policy. Ideal and nadir are those of the merged front; the reference point is the worse of the nadir with a tenth of its
+distance from the ideal and of the worst twentieth of random policies. Numbers are in the user's sign, rounded to four
+digits. Those of the double pendulum, the walker and both humanoids came from five episodes alone.
 """
 
 import argparse
