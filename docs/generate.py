@@ -77,7 +77,7 @@ def paper(cls: Any) -> str:
     """The source that a catalogue file names: surname of the first author and year."""
     text = inspect.getdoc(importlib.import_module(cls.__module__)) or ""
     year = re.search(r"\((\d{4})\)", text)
-    author = re.search(r"^[A-Z]\.(?:-?[A-Z]\.)* ?([A-Z][\w'\-]+)", text, flags=re.MULTILINE)
+    author = re.search(r"^[A-Z]\.(?:[ -]?[A-Z]\.)* ?([A-Z][\w'\-]+)", text, flags=re.MULTILINE)
     return f"{author.group(1)} {year.group(1)}" if author and year else ""
 
 
@@ -88,6 +88,7 @@ def problems_table() -> str:
     for name, target in registry.catalogue("problems").items():
         suites.setdefault(target.split(":")[0], []).append(name)
     for names in suites.values():
+        names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
         made: list[Problem] = [registry.problem(name) for name in names]
         n_obj, n_var, n_con = (
             span([getattr(problem, key) for problem in made]) for key in ("n_obj", "n_var", "n_con")

@@ -54,8 +54,8 @@ if __name__ == "__main__":
     if (FOLDER / "config.json").exists():
         result = moopt.resume(FOLDER, problem=problem)
     else:
-        result = moopt.minimize(problem, "qnehvi", EVALUATIONS, executor="processes:2", out=FOLDER)
-    print(result.message)
+        result = moopt.minimize(problem, "bayes", EVALUATIONS, executor="processes:2", out=FOLDER)
+    print(*[result.message, *result.notes], sep="\n")
     print(result.to_dataframe().sort_values("cost").to_string(index=False))
     for trial in result.trials:
         if trial.error:

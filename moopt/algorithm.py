@@ -51,6 +51,10 @@ class Algorithm(ABC):
         """
         return self.population(problem, state), {}
 
+    def notes(self, problem: Problem, state: Any) -> list[str]:
+        """Sentences that a person should read beside the result of one run: what was chosen, inferred or learned."""
+        return []
+
 
 class AskTell(Algorithm):
     """An algorithm whose points are evaluated by the loop.
@@ -59,6 +63,8 @@ class AskTell(Algorithm):
     """
 
     told: ClassVar[Literal["whole", "any"]] = "whole"
+    usual_evaluations: ClassVar[int | None] = None
+    """How many a search of its kind takes, where that does not depend on the problem alone."""
 
     @abstractmethod
     def ask(

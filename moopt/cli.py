@@ -305,7 +305,8 @@ def _summary(result: Result, folder: Path) -> str:
     }
     if result.errors:
         lines["first error"] = result.errors[0].splitlines()[0]
-    return "\n".join(f"{name:12} {line}" for name, line in lines.items())
+    notes = [("notes" if i == 0 else "", note) for i, note in enumerate(result.notes)]
+    return "\n".join(f"{name:12} {line}" for name, line in [*lines.items(), *notes])
 
 
 def _free_folder(name: str) -> Path:

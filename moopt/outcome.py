@@ -42,7 +42,8 @@ def results(run: Run) -> Result:
                 booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
                 spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
                 part = _result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number)
-                parts.append(replace(part, memory=tree.to_device(tree.take(group.memory, i), "cpu")))
+                memory = tree.to_device(tree.take(group.memory, i), "cpu")
+                parts.append(replace(part, memory=memory, notes=_notes(run, group)))
     parts.sort(key=lambda part: part.seed)
     table = run.history.copy()
     parts = [replace(part, _history=table, _run=part.seed - run.seed) for part in parts]
@@ -116,6 +117,12 @@ def measured_again(
     evaluation = evaluate(x, rng, memory)
     looked = {unit: int(amount[0]) for unit, amount in spent_on(problem, evaluation).items()}
     return merged_front([_row(Population.of(problem, x, evaluation), 0)]), looked
+
+
+def _notes(run: Run, group: Group) -> list[str]:
+    """What the algorithm says of a run that it had to itself."""
+    ended = run.status is not Status.INTERRUPTED
+    return run.algorithm.notes(run.problem, group.state) if ended and len(group.runs) == 1 else []
 
 
 def _row(population: Population, i: int) -> Population:

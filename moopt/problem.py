@@ -34,8 +34,13 @@ class Evaluation(NamedTuple):
     memory: Any = None
 
 
-# What one trial gives: minimised objectives, constraints and, of a problem with a `cost_unit`, what it spent.
-TrialValue = tuple[list[float], list[float]] | tuple[list[float], list[float], int]
+# What one trial gives: minimised objectives, constraints, what it spent where the problem has a `cost_unit` (else 0 or
+# nothing), and where the noise of the objectives is known, its variances.
+TrialValue = (
+    tuple[list[float], list[float]]
+    | tuple[list[float], list[float], int]
+    | tuple[list[float], list[float], int, list[float]]
+)
 
 
 class Problem(ABC):
@@ -154,7 +159,8 @@ class Problem(ABC):
         if answer.failed.item():
             raise ValueError(f"expected finite objectives and no NaN constraint, got {values}")
         f, g = answer.f[0].tolist(), answer.g[0].tolist()
-        return (f, g) if answer.cost is None else (f, g, int(answer.cost[0]))
+        cost = 0 if answer.cost is None else int(answer.cost[0])
+        return (f, g, cost) if answer.f_var is None else (f, g, cost, answer.f_var[0].tolist())
 
     def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
         """Objectives (minimised) and constraints of x[..., n, d] in search coordinates.
@@ -212,9 +218,10 @@ Constraint = tuple[str, float]
 class FunctionProblem(Problem):
     """A Python function of named values, such as a simulation or a training run.
 
-    `function` is called with the variables as keyword arguments, or with one dict when it takes a single argument
-    that is no variable. It returns a dict with every objective and constraint by name, or their values in order
-    (objectives first). `objectives`: name -> "min" or "max"; `constraints`: name -> ("<=" or ">=", bound).
+    `function` is called with the variables as keyword arguments, or with one dict when it takes a single argument that
+    is no variable. It returns a dict with every objective and constraint by name, or their values in order (objectives
+    first); an objective may be a pair, its mean and the standard error of that. `objectives`: name -> "min" or "max";
+    `constraints`: name -> ("<=" or ">=", bound).
 
     With `vectorized=False` it gets plain Python numbers, one point at a time, and runs where the executor runs it;
     each evaluation may take `timeout` seconds and is tried again `retries` times when it raises, times out or
@@ -325,13 +332,19 @@ class FunctionProblem(Problem):
             raise ValueError(f"{self.name}: expected {len(names)} outputs ({', '.join(names)}), got {len(outputs)}")
         return outputs
 
-    def outcome(self, outputs: Sequence[Any]) -> tuple[list[float], list[float]]:
-        """Outputs of one point as (objectives in the user's sign, constraints g <= 0).
+    def outcome(self, outputs: Sequence[Any]) -> tuple[list[float], list[float], list[float]]:
+        """Outputs of one point as (objectives in the user's sign, constraints g <= 0, variances of the objectives).
 
-        Raises ValueError where an output is no number or an objective is not finite, naming it.
+        Variances are NaN where they are not known. Raises ValueError where an output is no number or an objective is
+        not finite, naming it.
         """
         values: list[float] = []
-        for name, output in zip([*self.objective_labels, *self.constraint_labels], outputs, strict=True):
+        variances = [math.nan] * self.n_obj
+        for i, (name, output) in enumerate(
+            zip([*self.objective_labels, *self.constraint_labels], outputs, strict=True)
+        ):
+            if i < self.n_obj and isinstance(output, (tuple, list)) and len(output) == 2:
+                output, variances[i] = output[0], _checks.number(f"standard error of {name!r}", output[1], 0.0) ** 2
             try:
                 value = float(output)
             except (TypeError, ValueError):
@@ -339,11 +352,13 @@ class FunctionProblem(Problem):
             if math.isnan(value) or (len(values) < self.n_obj and math.isinf(value)):
                 raise ValueError(f"expected a finite number for {name!r}, got {value}")
             values.append(value)
-        return values[: self.n_obj], self.slack(torch.tensor(values[self.n_obj :], dtype=torch.float64)).tolist()
+        slack = self.slack(torch.tensor(values[self.n_obj :], dtype=torch.float64)).tolist()
+        return values[: self.n_obj], slack, variances
 
     def trial(self, x: Sequence[float], values: Mapping[str, Any], seed: int | None = None) -> TrialValue:
-        objectives, slack = self.outcome(self.call(values))
-        return [sign * value for sign, value in zip(self.signs, objectives, strict=True)], slack
+        objectives, slack, variances = self.outcome(self.call(values))
+        f = [sign * value for sign, value in zip(self.signs, objectives, strict=True)]
+        return (f, slack) if all(map(math.isnan, variances)) else (f, slack, 0, variances)
 
     @cached_property
     def _bounds(self) -> tuple[Tensor, Tensor]:
@@ -363,7 +378,7 @@ class FunctionProblem(Problem):
     def _evaluate(self, x: Tensor) -> Evaluation:
         import numpy as np
 
-        rows = x.reshape(-1, self.n_var)
+        rows, batch, f_var = x.reshape(-1, self.n_var), x.shape[:-1], None
         if self.vectorized:
             table = self.space.table(rows)
             numeric = {Kind.REAL, Kind.INTEGER}
@@ -375,9 +390,9 @@ class FunctionProblem(Problem):
             answer = torch.stack([v.expand(len(rows)) for v in outputs], -1)
             f, g = answer[:, : self.n_obj], self.slack(answer[:, self.n_obj :])
         else:
-            pairs = [self.outcome(self.call(values)) for values in self.space.decode(rows)]
-            f = torch.tensor([objectives for objectives, _ in pairs], dtype=torch.float64).reshape(-1, self.n_obj)
-            g = torch.tensor([slack for _, slack in pairs], dtype=torch.float64).reshape(-1, self.n_con)
-        batch = x.shape[:-1]
+            found = [self.outcome(self.call(values)) for values in self.space.decode(rows)]
+            f, g, known = (torch.tensor(part, dtype=torch.float64) for part in zip(*found, strict=True))
+            if not bool(known.isnan().all()):
+                f_var = known.to(x.device, x.dtype).reshape(*batch, self.n_obj)
         f, g = f.to(x.device, x.dtype).reshape(*batch, self.n_obj), g.to(x.device, x.dtype).reshape(*batch, self.n_con)
-        return Evaluation(f, g, torch.zeros(batch, dtype=torch.bool, device=x.device))
+        return Evaluation(f, g, torch.zeros(batch, dtype=torch.bool, device=x.device), f_var)

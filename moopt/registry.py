@@ -114,9 +114,15 @@ def describe(thing: Any) -> Any:
         return [describe(item) for item in thing]
     if callable(thing):
         return {"function": _path(thing)}
-    if isinstance(thing, Problem) and not vars(thing):
+    if isinstance(thing, Problem) and not vars(thing).keys() - _cached(type(thing)):
         return {"class": _path(type(thing)), "options": {}}
     raise Undescribable(f"{type(thing).__name__} is no dataclass and cannot be described")
+
+
+def _cached(cls: type) -> set[str]:
+    """Names that an object's dictionary holds once they were asked for, and that say nothing about it."""
+    members = (item for base in cls.__mro__ for item in vars(base).items())
+    return {name for name, member in members if isinstance(member, functools.cached_property)}
 
 
 def describe_items(items: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,8 +53,9 @@ class Result:
     """A finished (or interrupted) search.
 
     `front`: the best points found, [n, ...]; nondominated and feasible, or the least violating ones where nothing
-    is feasible. `population`: the algorithm's last solutions. `status` and `message`: how it ended. `spent`: unit
-    -> total of all runs. `hypervolume`: of the front, by `convention`. `runs`: with several runs, a complete
+    is feasible. `population`: the algorithm's last solutions. `status` and `message`: how it ended. `notes`: what the
+    algorithm has to say about it, such as what it chose and how well its models predict. `spent`: unit -> total of all
+    runs. `hypervolume`: of the front, by `convention`. `runs`: with several runs, a complete
     Result of each, and the front merges theirs. `trials`: of expensive problems, every evaluation with its error.
     `memory`: what the problem had learned at the end (`Problem.memory`), of one run; {} for most problems, and for
     what merges several runs: `origin` says whose point it is, and that run has the memory.
@@ -78,6 +79,7 @@ class Result:
     folder: Path | None = None
     parts: Sequence[Result] = ()
     memory: Any = field(default_factory=dict)
+    notes: Sequence[str] = ()
     _history: History | None = field(default=None, repr=False, compare=False)
     _run: int | None = field(default=None, repr=False)  # whose part of the history
 
@@ -173,6 +175,7 @@ class Result:
             "algorithm": self.algorithm,
             "status": str(self.status),
             "message": self.message,
+            "notes": list(self.notes),
             "hypervolume": self.hypervolume,
             "convention": self.convention,
             "reference_point": None if self.reference_point is None else self.reference_point.tolist(),
@@ -286,6 +289,7 @@ def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path)
         summary["spent"], summary["seconds"], summary["seed"], summary["hypervolume"], summary["convention"],
         None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
         versions=summary["versions"], folder=folder, memory=_remembered(problem, saved.get("memory", {})),
+        notes=summary.get("notes", ()),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from moopt import registry
-from moopt.algorithm import Algorithm, AskTell
+from moopt.algorithm import Algorithm, AskTell, misfit
 from moopt.budget import Budget, Evaluations, Reached, Stalled
 from moopt.initial import Initial
 from moopt.population import Population
@@ -54,13 +54,15 @@ def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
     """Evaluations of the order that papers spend on such problems; raises ValueError where there is no custom."""
     if algorithm is not None and not isinstance(algorithm, AskTell):
         raise ValueError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
-    return Evaluations(25_000 if problem.vectorized else 100)
+    usual = algorithm.usual_evaluations if algorithm is not None else None
+    return Evaluations(usual or (25_000 if problem.vectorized else 100))
 
 
 def default_algorithm(problem: Problem, budget: Budget) -> str:
     """A name of the catalogue: Bayesian where evaluations are few and slow, evolutionary elsewhere."""
     few = budget.limits().get("evaluations", math.inf) <= EXPENSIVE_EVALUATIONS
-    return "qnehvi" if few and not problem.vectorized and 2 <= problem.n_obj <= 4 else "nsga2"
+    fits = misfit(problem, registry.load("algorithms", "bayes")) is None
+    return "bayes" if few and not problem.vectorized and fits else "nsga2"
 
 
 def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None:

@@ -31,9 +31,9 @@ _log = logging.getLogger("moopt")
 class Trial:
     """One evaluation. `values`: the user's named values; `x`: the same in search coordinates.
 
-    `seed`: what a stochastic problem draws from, the same for all trials of one ask. `f` (minimised), `g` and `cost`
-    (in the problem's `cost_unit`) are set when it finished, `error` when it failed. In a loop of your own, call
-    `finish` or `fail` and hand it to `Run.tell`.
+    `seed`: what a stochastic problem draws from, the same for all trials of one ask. `f` (minimised), `g`, `cost` (in
+    the problem's `cost_unit`) and `f_var` (where known) are set when it finished, `error` when it failed. In a loop of
+    your own, call `finish` or `fail` and hand it to `Run.tell`.
     """
 
     id: int
@@ -47,6 +47,7 @@ class Trial:
     attempts: int = 0
     seed: int | None = None
     cost: int = 0
+    f_var: list[float] | None = None
     _problem: Problem | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -64,10 +65,12 @@ class Trial:
         objectives: Mapping[str, float] | Sequence[float],
         constraints: Mapping[str, float] | Sequence[float] = (),
         cost: int = 0,
+        errors: Mapping[str, float] | Sequence[float] | None = None,
     ) -> None:
         """Sets the outcome, in the user's sign, by name or in order. Values that are not finite make it failed.
 
-        `cost`: what it spent in the problem's `cost_unit`. Raises ValueError for missing or superfluous values, and
+        `cost`: what it spent in the problem's `cost_unit`. `errors`: standard errors of the objectives, where the
+        noise is known. Raises ValueError for missing or superfluous values, and
         for a cost that is no whole number of at least 0 or that the problem does not count.
         """
         problem = self._problem
@@ -77,6 +80,7 @@ class Trial:
         for what, given, labels in (
             ("objectives", objectives, problem.objective_labels),
             ("constraints", constraints, problem.constraint_labels),
+            *([] if errors is None else [("errors", errors, problem.objective_labels)]),
         ):
             if isinstance(given, Mapping) and set(given) == set(labels):
                 given = [given[label] for label in labels]
@@ -91,6 +95,8 @@ class Trial:
             self.fail(f"expected finite objectives and no NaN constraint, got {objectives!r} {constraints!r}")
         else:
             self.f, self.g = f.tolist(), g.tolist()
+            if errors is not None:
+                self.f_var = [_checks.number("errors", error, 0.0) ** 2 for error in parts[2].tolist()]
 
     def fail(self, error: str) -> None:
         """Marks the evaluation as failed, with a text that is kept."""
@@ -100,15 +106,15 @@ class Trial:
         """Takes what an executor made of it."""
         self.seconds, self.attempts, self.error = outcome.seconds, outcome.attempts, outcome.error
         if outcome.error is None:
-            self.f, self.g, *cost = outcome.value  # type: ignore[misc]
-            self.cost = int(cost[0]) if cost else 0
+            self.f, self.g, *more = outcome.value  # type: ignore[misc]
+            self.cost, self.f_var = int(more[0]) if more else 0, more[1] if more[1:] else None
 
     def outcome(self) -> dict[str, Any]:
         """What the journal keeps of a finished trial."""
         return {
             "id": self.id, "f": self.f, "g": self.g, "cost": self.cost, "error": self.error,
             "seconds": self.seconds, "attempts": self.attempts,
-        }  # fmt: skip
+        } | ({} if self.f_var is None else {"f_var": self.f_var})  # fmt: skip
 
 
 @dataclass
@@ -292,7 +298,11 @@ def _evaluation(problem: Problem, trials: Sequence[Trial], shape: tuple[int, ...
     failed = torch.tensor([t.error is not None for t in trials], dtype=torch.bool, device=like.device)
     # nobody knows what a failed one spent: at least one unit, or a budget in that unit would never end
     cost = torch.tensor([t.cost if t.error is None else max(1, t.cost) for t in trials], dtype=torch.int64)
+    known = None
+    if any(trial.f_var for trial in trials):
+        variances = [trial.f_var or nothing[0] for trial in trials]
+        known = torch.tensor(variances, dtype=like.dtype, device=like.device).reshape(*shape, problem.n_obj)
     return Evaluation(
-        f.reshape(*shape, problem.n_obj), g.reshape(*shape, problem.n_con), failed.reshape(shape),
-        cost=cost.reshape(shape),
+        f.reshape(*shape, problem.n_obj), g.reshape(*shape, problem.n_con), failed.reshape(shape), known,
+        cost.reshape(shape),
     )  # fmt: skip

@@ -1,13 +1,52 @@
-"""Mathematics that several suites share: distance functions and shapes of fronts."""
+"""Mathematics that several suites share: distance functions, shapes of fronts, noisy forms."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from moopt import _checks
 from moopt.operators.directions import das_dennis, layered_directions
+from moopt.problem import Problem
+from moopt.random import Rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noisy(Problem):
+    """Option `noise`: the standard deviation of normal noise on every objective, as a share of its `spread`.
+
+    A subclass writes `_exact`, as others write `_evaluate`. With noise the problem is stochastic; constraints stay
+    exact. Raises ValueError for a negative share.
+    """
+
+    noise: float = 0.0
+
+    spread: ClassVar[tuple[float, ...]]
+    """How far objectives reach over the space, in their units."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "noise", _checks.number("noise", self.noise, 0.0))
+
+    @property
+    def stochastic(self) -> bool:  # type: ignore[override]
+        return self.noise > 0
+
+    def _exact(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        answer = self._exact(x)
+        if rng is None:
+            return answer
+        f, *g = answer if isinstance(answer, tuple) else (answer,)
+        n = f.shape[:-1].numel() // rng.runs
+        deviation = self.noise * torch.tensor(self.spread[:1] * self.n_obj if len(self.spread) == 1 else self.spread)
+        noisy: Tensor = f + deviation.to(f) * rng.normal(n, self.n_obj).to(f).reshape(f.shape)
+        return (noisy, g[0]) if g else noisy
 
 
 def sphere_distance(tail: Tensor) -> Tensor:

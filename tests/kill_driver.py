@@ -65,7 +65,7 @@ def build(kind, folder):
         return problem, moopt.algorithm("nsga2", pop_size=20), moopt.EnvSteps(60_000), {"runs": 2}
     if kind == "generative":
         return moopt.problem("exactalignment"), moopt.algorithm("policygradient"), moopt.Tokens(400_000), {"runs": 2}
-    return expensive_problem(folder), moopt.algorithm("qnehvi"), 16, {"executor": "processes:2"}
+    return expensive_problem(folder), moopt.algorithm("bayes"), 16, {"executor": "processes:2"}
 
 
 def main():

@@ -16,7 +16,10 @@ ALGORITHMS = {
     "nsga3": ({"pop_size": 20}, None, Generations(20), 0.7),
     "random": ({"pop_size": 50}, None, Generations(20), 0.35),
     "rvea": ({"pop_size": 20, "generations": 20}, None, Generations(20), 0.7),
-    "qnehvi": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_samples": 16}, None, Generations(8), 0.3),
+    "bayes": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_draws": 8}, None, Generations(8), 0.3),
+    "egbo": ({"n_initial": 6, "n_restarts": 1, "n_draws": 8, "offspring": 32}, None, Generations(8), 0.3),
+    "parego": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_draws": 8}, None, Generations(8), 0.3),
+    "qnehvi": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_draws": 8}, None, Generations(8), 0.3),
     "qlearners": ({"pop_size": 20, "n_steps": 50}, "deepseatreasure", EnvSteps(20_000), 0.4),
     "policygradient": ({"pop_size": 8}, "exactalignment", Tokens(40_000), 0.3),
 }
@@ -29,7 +32,9 @@ def small(name):
 
 @pytest.mark.parametrize("name", registry.catalogue("problems"))
 def test_problems_keep_their_contract(name):
-    check_problem(small(name))
+    problem = small(name)
+    check_problem(problem)
+    registry.describe(problem)  # still, after it was used: without it, results cannot make their problem again
 
 
 @pytest.mark.parametrize("name", registry.catalogue("algorithms"))
@@ -85,12 +90,13 @@ def test_random_search_is_worse():
     assert median(r.hypervolume for r in better.runs) > median(r.hypervolume for r in worse.runs) + 0.1
 
 
-def test_expensive_search_beats_random():
+@pytest.mark.parametrize("name", ["bayes", "egbo", "parego", "qnehvi"])
+def test_expensive_search_beats_random(name):
     problem = Bowls(constrained=True)
     found, drawn = (
-        moopt.minimize(problem, name, 25, seed=3, progress=False).hypervolume for name in ("qnehvi", "random")
+        moopt.minimize(problem, name, 25, seed=3, progress=False).hypervolume for name in (name, "random")
     )
-    assert found > 0.8 > drawn
+    assert found > (0.75 if name == "parego" else 0.8) > drawn
 
 
 def test_integers_choices_and_permutations_are_searched():

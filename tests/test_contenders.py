@@ -430,6 +430,55 @@ def test_failed_points_attract_nobody(name):
     assert found.x[-400:, 0][~found.failed[-400:]].max() > 1.1  # and up to the wall they search
 
 
+MODELS = {
+    "botorch:qLogNEHVI": {"num_restarts": 2, "raw_samples": 32, "mc_samples": 16, "maxiter": 20},
+    "optuna:GPSampler": {}, "optuna:TPESampler": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_searches_with_models_are_what_their_libraries_do(name):
+    """Better than as many Sobol points on Branin-Currin, the same for the same seed, integers and constraints too."""
+    pytest.importorskip(re.split(":", name)[0])
+    problem = moopt.problem("branincurrin")
+    found, drawn = (
+        run_contender(contender(which), problem, 30, 2, options)
+        for which, options in ((name, MODELS[name]), ("botorch:Sobol", {}))
+    )
+    assert torch.equal(found.x[:6], drawn.x[:6])  # 2 (d + 1), the same for all
+    assert hypervolume(found.f, problem.reference_point) > 5 + hypervolume(drawn.f, problem.reference_point)
+    beam = moopt.problem("weldedbeam")
+    twice = [run_contender(contender(name), beam, 17, 5, MODELS[name]) for _ in "ab"]
+    assert torch.equal(twice[0].x, twice[1].x) and len(twice[0]) == 17 and beam.space.contains(twice[0].x).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_searches_with_models_survive_failures(name):
+    pytest.importorskip(re.split(":", name)[0])
+    found = run_contender(contender(name), Reals(wall=1.2), 18, 1, {**MODELS[name], "n_initial": 12})
+    assert len(found) == 18 and 0 < int(found.failed.sum()) < 18
+
+
+def test_botorch_takes_batches_and_infers_its_reference_point():
+    options = {**MODELS["botorch:qLogNEHVI"], "n_initial": 6, "batch": 4}
+    found = run_contender(contender("botorch:qLogNEHVI"), Reals(), 13, 1, options)
+    assert len(found) == 13 and len(found.x.unique(dim=0)) == 13
+
+
+def test_refusals_of_searches_with_models():
+    pytest.importorskip("optuna")
+    for spec, sentence in (
+        ("botorch:qNEHVI", "expected one of qLogNEHVI, Sobol, got 'qNEHVI' .did you mean 'qLogNEHVI'"),
+        ("optuna:TPE", "expected one of Optuna's .*TPESampler"),
+    ):
+        with pytest.raises(ValueError, match=f"{spec}: {sentence}"):
+            contender(spec)
+    fails(contender("optuna:TPESampler"), "no option 'n_candidates'", n_candidates=3)
+    tours = moopt.FunctionProblem(lambda tour: tour[0], {"tour": moopt.Permutation(4)}, ["length"])
+    for name in ("botorch:Sobol", "optuna:TPESampler"):
+        fails(contender(name), "it searches no permutations", tours)
+
+
 def test_a_library_that_is_missing_is_named(monkeypatch):
     from moopt.experiment.contenders import evox, pymoo
 

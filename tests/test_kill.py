@@ -47,7 +47,7 @@ class Noisy(moopt.Problem):
         raise NotImplementedError
 
 
-QNEHVI = moopt.algorithm("qnehvi", n_initial=2, n_raw=16, n_restarts=1, n_samples=16)
+QNEHVI = moopt.algorithm("qnehvi", n_initial=2, n_raw=16, n_restarts=1, n_draws=8)
 LEARNERS = moopt.algorithm("qlearners", pop_size=4, n_steps=5)
 
 

@@ -50,11 +50,11 @@ def test_own_loop_runs_as_written():
 
     problem = moopt.FunctionProblem(None, {"r": moopt.Real(0, 1)}, ["a", "b"])
     names = {"moopt": moopt, "problem": problem, "my_cluster": Cluster()}
-    exec(block("run.ask(4)").replace('"qnehvi", 40', '"random", 9'), names)
+    exec(block("run.ask(4)").replace('"bayes", 40', '"random", 9'), names)
     assert names["result"].spent["evaluations"] == 9
 
 
-@pytest.mark.parametrize("word", ["deepseatreasure", "qnehvi", "Strategy()"])
+@pytest.mark.parametrize("word", ["deepseatreasure", "\"bayes\", 40", "Strategy()"])
 def test_other_blocks_are_python(word):
     compile(block(word), "README.md", "exec")
 

@@ -171,5 +171,6 @@ def report_of_run(result: Result, path: str | Path) -> Path:
     if not result.convention.startswith("none"):
         merged = "of the merged front " if len(result.runs) > 1 else ""
         sentences.append(f"Hypervolume {merged}{result.hypervolume:.6g} ({result.convention}).")
+    sentences += [f"{note[:1].upper() + note[1:]}." for note in result.notes]
     commands = [] if result.folder is None else [f"moopt resume {result.folder.name}"]
     return write_report(RunStudy(result), path, Comparison(sentences), commands=commands)

@@ -28,6 +28,7 @@ from moopt.kernels import (
     survival,
     variation,
 )
+from moopt.kernels import boxes as nondominated_boxes
 from moopt.kernels import niching as niches
 from moopt.kernels import (
     perceptron as perceptrons,
@@ -51,6 +52,12 @@ def _like_survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[T
 def _like_keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
     shape = (*f.shape[:-2], min(f.shape[-2], capacity))
     return _whole(f, *shape), f.new_empty(shape, dtype=torch.bool)
+
+
+def _like_boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    count = torch.library.get_ctx().new_dynamic_size()
+    shape = (*f.shape[:-2], count, f.shape[-1])
+    return f.new_empty(shape, dtype=torch.float64), f.new_empty(shape, dtype=torch.float64)
 
 
 rank = Kernel(
@@ -134,6 +141,12 @@ volume = Kernel(
     "(Tensor f, Tensor reference) -> Tensor",
     lambda f, reference: f.new_empty(f.shape[:-2], dtype=torch.float64),
     cpu="hypervolume_cpu",
+)
+boxes = Kernel(
+    nondominated_boxes.boxes,
+    "(Tensor f, Tensor reference) -> (Tensor, Tensor)",
+    _like_boxes,
+    cpu="boxes_cpu",
 )
 contributions = Kernel(
     hypervolume.contributions,

@@ -1,35 +1,33 @@
-"""Where to evaluate next: log noisy expected hypervolume improvement, and what stands in for it.
+"""Where to evaluate next: the points that promise most, one after the other.
 
 References:
     Daulton, Balandat, Bakshy. Parallel Bayesian Optimization of Multiple Noisy Objectives with Expected Hypervolume
-    Improvement. NeurIPS 2021 (qNEHVI, sequential greedy batches, pending points).
+    Improvement. NeurIPS 2021 (sequential greedy batches, pending points).
     Ament, Daulton, Eriksson, Balandat, Bakshy. Unexpected Improvements to Expected Improvement for Bayesian
-    Optimization. NeurIPS 2023 (its logarithm).
-
-Differences from the papers: the probability that an evaluation works multiplies the acquisition exactly (it adds its
-logarithm), and with one objective noisy expected improvement takes the hypervolume's place.
+    Optimization. NeurIPS 2023 (logarithms).
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from moopt.surrogate.model import FailureModel, Surrogate, numerical_errors, reproducible, snap
-from moopt.surrogate.search import Search, column_levels, new_seed
+from moopt.selection import nondominated_mask
+from moopt.surrogate.model import FailureModel, Surrogate, snap
+from moopt.surrogate.numerics import numerical_errors, reproducible
+from moopt.surrogate.scores import Feasibility, Improvement, Scalarised, Score
+from moopt.surrogate.search import Search, column_levels
 
 _log = logging.getLogger("moopt")
 
-# Most numbers in one intermediate tensor of an acquisition evaluation; about ten live at once, of 32 MiB each.
-_MOST_NUMBERS = 2**22
 # Least range of a front in BoTorch's rule for reference points.
 _LEAST_RANGE = 1e-7
+FEW = 4  # draws where all are nearly the same
+Goal = Literal["hypervolume", "scalarised"]
 
 
 def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: Tensor | None = None) -> Tensor:
@@ -49,8 +47,6 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
     Raises:
         ValueError: an entry must be inferred and no row of ``f`` is finite.
     """
-    from botorch.utils.multi_objective.pareto import is_non_dominated
-
     if f.ndim != 2:
         raise ValueError(f"expected f[n, m], got shape {tuple(f.shape)}")
     if reference_point is not None:
@@ -66,7 +62,7 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
         raise ValueError("expected at least one finite row of f to infer a reference point from, got none")
     feasible = use & (g <= 0).all(dim=-1) if g is not None else use
     front = f[feasible if bool(feasible.any()) else use]
-    front = front[is_non_dominated(-front)]
+    front = front[nondominated_mask(front)]
     nadir, span = front.amax(dim=0), front.amax(dim=0) - front.amin(dim=0)
     span = torch.where(span > 0, span, nadir.abs().clamp_min(_LEAST_RANGE))
     inferred = nadir + 0.1 * span
@@ -82,17 +78,21 @@ def suggest(
     reference_point: Tensor | None = None,
     n: int = 1,
     seed: int = 0,
+    goal: Goal = "hypervolume",
     round_: Callable[[Tensor], Tensor] | None = None,
-    n_samples: int | None = None,
+    candidates: Tensor | None = None,
+    repeats: bool = False,
+    n_draws: int | None = None,
     n_raw: int = 256,
     n_restarts: int = 4,
 ) -> Tensor:
     """The next ``n`` points to evaluate, chosen one after the other, each as if those before it were pending.
 
-    Log noisy expected (feasible) hypervolume improvement, plus the log probability that the evaluation works; before
-    anything feasible is known, the log probability of feasibility. No suggestion repeats an evaluated or pending point
-    while another point exists. Where the acquisition function or its optimiser breaks down numerically, the best of
-    the scored quasi-random points is taken, or the one farthest from all known points, and a warning says so.
+    Log noisy expected (feasible) hypervolume improvement, or log expected improvement of ParEGO's scalarising function
+    with weights drawn for each point, plus the log probability that the evaluation works; before anything feasible is
+    known, the log probability of feasibility. No suggestion repeats an evaluated or pending point while another point
+    exists (but see ``repeats``). Where the acquisition function or its optimiser breaks down numerically, the best of
+    the scored points is taken, or the one farthest from all known points, and a warning says so.
 
     Equal arguments give equal bits on the same machine; global random state is not touched. Not for use in threads.
 
@@ -105,30 +105,37 @@ def suggest(
         reference_point: ``[m]``, minimised, in the objectives' units; what is missing or NaN is inferred.
         n: number of points.
         seed: any integer.
+        goal: "hypervolume" or "scalarised"; the boxes of the first grow as ``k^(m/2)``.
         round_: maps points ``[..., d]`` of the cube to the nearest valid ones; by default all points are valid. It is
             asked on a grid which columns hold few values: those are searched by steps, the others by gradients.
-        n_samples: quasi-Monte-Carlo samples of the acquisition function (a power of two). Time and memory grow with it
-            and with the number of boxes, so the default halves with each objective: 64 for two, never below 16.
-        n_raw: quasi-random points from which the optimiser starts.
+        candidates: points ``[c, d]`` of the cube that are scored too, such as offspring of what is known.
+        repeats: an evaluated point may be suggested again, for answers are noisy.
+        n_draws: draws of what is known, over which the acquisition function is the mean. By default 64, 32, 16, 8 for
+            one to four objectives, and 4 for more or where values are exact and nothing is pending: time and memory
+            grow with it and with the number of boxes.
+        n_raw: quasi-random points from which the optimiser starts; with half as many near the best known ones.
         n_restarts: how many of them it improves.
 
     Returns:
         ``[n, d]`` valid points of the unit cube, in the dtype and on the device of ``baseline_x``.
 
     Raises:
-        ValueError: a shape does not fit, or ``n < 1``.
+        ValueError: a shape does not fit, an unknown goal, or ``n < 1``.
     """
     if baseline_x.ndim != 2:
         raise ValueError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
     d = baseline_x.shape[-1]
-    if pending_x is not None and (pending_x.ndim != 2 or pending_x.shape[-1] != d):
-        raise ValueError(f"expected pending_x[p, d] with d = {d}, got shape {tuple(pending_x.shape)}")
+    for name, points in (("pending_x", pending_x), ("candidates", candidates)):
+        if points is not None and (points.ndim != 2 or points.shape[-1] != d):
+            raise ValueError(f"expected {name}[k, d] with d = {d}, got shape {tuple(points.shape)}")
     models = [model for model in (surrogate, failure) if model is not None]
     for model in models:
         if model.x.shape[-1] != d:
             raise ValueError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
     if n < 1:
         raise ValueError(f"expected n >= 1, got {n}")
+    if goal not in ("hypervolume", "scalarised"):
+        raise ValueError(f"expected goal hypervolume or scalarised, got {goal!r}")
 
     sizes = dict(models[0].category_sizes) if models else {}
     # checked before the search, which takes a ValueError for a numerical one
@@ -139,165 +146,44 @@ def suggest(
 
     evaluated = snap(baseline_x.detach().double(), sizes)
     pending = evaluated[:0] if pending_x is None else snap(pending_x.detach().double(), sizes)
+    extra = evaluated[:0] if candidates is None else candidates.detach().double()
     n_known = max([len(evaluated)] + [len(model.x) for model in models])
-    with reproducible(seed, baseline_x.device, n_known), _python_kernel():
-        search = Search(settle, column_levels(settle, d, sizes, baseline_x.device), sizes, n_raw, n_restarts)
+    with reproducible(seed, baseline_x.device, n_known):
+        search = Search(settle, column_levels(settle, d, sizes, baseline_x.device), sizes, extra, n_raw, n_restarts)
         score = None
         if surrogate is not None and reference is not None:
-            score = _score(surrogate, failure, pending, reference, n_samples)
-        around = evaluated if surrogate is None else _best(surrogate)
+            score = _pending(_score(surrogate, failure, reference, goal, n_draws, n + len(pending) == 1), pending)
+        around = evaluated if surrogate is None else surrogate.x[surrogate.best]
         for _ in range(n):
-            chosen = search(score, around, torch.cat([evaluated, pending]))
+            chosen = search(score, around, pending if repeats else torch.cat([evaluated, pending]))
             pending = torch.cat([pending, chosen])
-            if score is not None:
-                score = score.with_pending(pending)
+            score = _pending(score, chosen)
     chosen = pending[len(pending) - n :]
     return (chosen if round_ is None else round_(chosen).clamp(0, 1)).to(baseline_x.dtype)
 
 
-class _Score:
-    """Log acquisition value of single points: ``[b, 1, d] -> [b]``."""
-
-    def __init__(self, acquisition: Any, failure: FailureModel | None, numbers: int) -> None:
-        self.acquisition, self.failure = acquisition, failure
-        # how many points fit into one evaluation
-        self.chunk = max(1, _MOST_NUMBERS // numbers)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        value: Tensor = self.acquisition(x)
-        return value if self.failure is None else value + self.failure.log_success(x).squeeze(-1)
-
-    def many(self, x: Tensor) -> Tensor:
-        """Values ``[k]`` of ``x[k, d]`` without gradients; what is not a number counts as minus infinity."""
-        with torch.no_grad():
-            value = torch.cat([self(part.unsqueeze(-2)) for part in x.split(self.chunk)])
-        return value.nan_to_num(nan=-math.inf, posinf=-math.inf)
-
-    def with_pending(self, pending: Tensor) -> _Score | None:
-        try:
-            self.acquisition.set_X_pending(pending)
-        except numerical_errors() as error:
-            _log.warning("suggest: the acquisition function took no further pending points (%s)", error)
-            return None
-        return self
-
-
 def _score(
-    surrogate: Surrogate,
-    failure: FailureModel | None,
-    pending: Tensor,
-    reference_point: Tensor,
-    n_samples: int | None,
-) -> _Score | None:
-    """The acquisition function that fits what is known; ``None`` where it cannot be computed."""
-    from botorch.sampling import SobolQMCNormalSampler
-
-    n_samples = n_samples or max(16, 256 >> surrogate.f.shape[-1])
-    sampler = SobolQMCNormalSampler(torch.Size([n_samples]), seed=new_seed())
+    surrogate: Surrogate, failure: FailureModel | None, reference: Tensor, goal: Goal, n_draws: int | None, alone: bool
+) -> Score | None:
+    """The acquisition function that fits what is known, before pending points; ``None`` where it has no numbers."""
+    m = surrogate.f.shape[-1]
+    if n_draws is None:
+        n_draws = FEW if alone and surrogate.certain else max(4, 128 >> m)
+    kind: type[Score] = Improvement if goal == "hypervolume" else Scalarised
+    if not bool((surrogate.g <= 0).all(dim=-1).any()):
+        kind = Feasibility
+    standard = (reference - surrogate.mean[:m]) / surrogate.scale[:m]
     try:
-        return _improvement(surrogate, failure, pending if len(pending) else None, reference_point, sampler)
+        return kind(surrogate, failure, n_draws, standard)
     except numerical_errors() as error:
         _log.warning("suggest: no acquisition function (%s: %s); filling space", type(error).__name__, error)
     return None
 
 
-def _improvement(
-    surrogate: Surrogate,
-    failure: FailureModel | None,
-    pending: Tensor | None,
-    reference_point: Tensor,
-    sampler: Any,
-) -> _Score:
-    """Built on standardised outputs, so that tolerances of BoTorch mean the same at every scale of the objectives."""
-    from botorch.acquisition.logei import qLogNoisyExpectedImprovement, qLogProbabilityOfFeasibility
-    from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
-    from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
-    from botorch.acquisition.multi_objective.utils import get_default_partitioning_alpha
-    from botorch.acquisition.objective import GenericMCObjective
-
-    model, n_points = surrogate.model, len(surrogate.x)
-    m, c = surrogate.f.shape[-1], surrogate.g.shape[-1]
-    limits = (_limits(surrogate) - surrogate.mean[m:]) / surrogate.scale[m:]
-    constraints = [_constraint(m + k, limit) for k, limit in enumerate(limits.tolist())]
-    n_pending = 0 if pending is None else len(pending)
-    n_samples = sampler.sample_shape.numel()
-    if not bool((surrogate.g <= 0).all(dim=-1).any()):
-        acquisition: Any = qLogProbabilityOfFeasibility(model, constraints, sampler, X_pending=pending)
-        return _Score(acquisition, failure, (m + c) * (1 + n_pending) * (n_samples + n_points + n_pending))
-
-    if m == 1:
-        acquisition = qLogNoisyExpectedImprovement(
-            model,
-            surrogate.x,
-            sampler,
-            GenericMCObjective(_negated(0)),
-            X_pending=pending,
-            constraints=constraints or None,
-        )
-        n_cells, n_baseline = 1, n_points + n_pending
-    else:
-        acquisition = qLogNoisyExpectedHypervolumeImprovement(
-            model,
-            -(reference_point - surrogate.mean[:m]) / surrogate.scale[:m],
-            surrogate.x,
-            sampler,
-            GenericMCMultiOutputObjective(_negated(slice(m))),
-            constraints=constraints or None,
-            X_pending=pending,
-            prune_baseline=True,
-            alpha=get_default_partitioning_alpha(m),
-        )
-        n_cells, n_baseline = acquisition.cell_lower_bounds.shape[-2], len(acquisition.X_baseline)
-    numbers = n_samples * n_cells * m + (m + c) * (n_baseline + 1) * (n_baseline + n_points + 1)
-    return _Score(acquisition, failure, numbers)
-
-
-def _limits(surrogate: Surrogate) -> Tensor:
-    """What each constraint must stay below: 0, or half its least violation where its feasible values are all exactly 0.
-
-    Such columns are clipped, ``max(0, violation)``; a model with its limit at 0 would call the feasible points feasible
-    with probability one half. Any limit up to the least violation seen tells the data apart.
-    """
-    violation = torch.where(surrogate.g > 0, surrogate.g, math.inf).amin(dim=0)
-    half = torch.where(violation < math.inf, violation / 2, surrogate.scale[surrogate.f.shape[-1] :])
-    clipped = (surrogate.g >= 0).all(dim=0) & (surrogate.g == 0).any(dim=0)
-    return torch.where(clipped, half, torch.zeros_like(half))
-
-
-def _constraint(output: int, limit: float) -> Callable[[Tensor], Tensor]:
-    return lambda samples: samples[..., output] - limit
-
-
-def _negated(outputs: int | slice) -> Callable[..., Tensor]:
-    """BoTorch maximises."""
-    return lambda samples, X=None: -samples[..., outputs]
-
-
-def _best(surrogate: Surrogate) -> Tensor:
-    """The nondominated feasible points, or where there are none those with the least summed standardised violation."""
-    from botorch.utils.multi_objective.pareto import is_non_dominated
-
-    violation = (surrogate.g / surrogate.scale[surrogate.f.shape[-1] :]).clamp_min(0).sum(dim=-1)
-    least = violation <= violation.min()
-    x, f = surrogate.x[least], surrogate.f[least]
-    return x[is_non_dominated(-f)]
-
-
-@contextmanager
-def _python_kernel() -> Iterator[None]:
-    """Keeps BoTorch's optional C++ kernel of log EHVI out.
-
-    It is compiled when first used (7 s by its own account, 34 s on two shared cores) and saves little where batches are
-    one point (0 to 20 %, within the noise of that measurement); and whether a compiler is present would decide the bits
-    of a suggestion. BoTorch 0.18 has no public switch; were these two names to change, this would do nothing.
-    """
-    from botorch.acquisition.multi_objective import logei
-
-    saved = {name: getattr(logei, name) for name in ("_C", "_load_attempted") if hasattr(logei, name)}
-    if saved:
-        logei._C, logei._load_attempted = None, True
+def _pending(score: Score | None, x: Tensor) -> Score | None:
+    """The score once points [p, d] are under evaluation; ``None`` where it cannot take them."""
     try:
-        yield
-    finally:
-        for name, value in saved.items():
-            setattr(logei, name, value)
+        return None if score is None else score.with_pending(x)
+    except numerical_errors() as error:
+        _log.warning("suggest: the acquisition function took no further pending points (%s)", error)
+    return None

@@ -1,24 +1,22 @@
-"""Gaussian processes for objectives and constraints, and for the probability that an evaluation fails.
-
-References:
-    Hvarfner, Hellsten, Nardi. Vanilla Bayesian Optimization Performs Great in High Dimensions. ICML 2024 (the
-    dimension-scaled length-scale prior, here through BoTorch's ``SingleTaskGP``).
-    Ru, Alvi, Nguyen, Osborne, Roberts. Bayesian Optimisation over Multiple Continuous and Categorical Inputs.
-    ICML 2020 (Hamming kernel on categories; of its sum and product only the product is used).
-"""
+"""Gaussian processes for objectives and constraints, and for the probability that an evaluation fails."""
 
 from __future__ import annotations
 
 import logging
 import math
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from moopt.selection import nondominated_mask
+from moopt.surrogate.fitting import fitted
+from moopt.surrogate.numerics import reproducible
+from moopt.surrogate.posterior import Posterior, posterior
+from moopt.surrogate.prior import LEAST_NOISE, Prior
 
 _log = logging.getLogger("moopt")
 
@@ -26,8 +24,6 @@ _log = logging.getLogger("moopt")
 _CONSTANT = 1e-12
 # How far a map into the cube may leave it by rounding (it is clipped), for instance in a log variable.
 _CUBE_SLACK = 1e-6
-# Least noise variance of standardised outputs where it is known: GPyTorch's own floor for float64.
-_LEAST_NOISE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,11 @@ class Surrogate:
     scale: Tensor
     category_sizes: Mapping[int, int] = field(default_factory=dict)
 
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Of the standardised outputs, given the data with their noise."""
+        return posterior(getattr(self.model, "models", [self.model]))
+
     @property
     def hyperparameters(self) -> dict[str, Tensor]:
         """Fitted hyper-parameters by name, of shapes that do not depend on ``n``; what `fit` takes as ``warm``."""
@@ -68,8 +69,47 @@ class Surrogate:
         Returns:
             mean ``[..., n, m + c]`` and variance ``[..., n, m + c]``, objectives first, in the outputs' own units.
         """
-        mean, variance = _marginals(self.model, snap(x.double(), self.category_sizes))
-        return mean * self.scale + self.mean, variance * self.scale.square()
+        points = snap(x.detach().double(), self.category_sizes)
+        with torch.no_grad():
+            mean, deviation = self.posterior.at(points.flatten(0, -2))
+        shape = (*x.shape[:-1], len(self.mean))
+        mean, deviation = mean[0] * self.scale + self.mean, deviation * self.scale
+        return mean.reshape(shape), deviation.square().reshape(shape)
+
+    @cached_property
+    def limits(self) -> Tensor:
+        """What each constraint must stay below [c]: 0, or half its least violation where all feasible values are 0.
+
+        Such columns are clipped, ``max(0, violation)``; a model with its limit at 0 would call the feasible points
+        feasible with probability one half. Any limit up to the least violation seen tells the data apart.
+        """
+        violation = torch.where(self.g > 0, self.g, math.inf).amin(dim=0)
+        half = torch.where(violation < math.inf, violation / 2, self.scale[self.f.shape[-1] :])
+        clipped = (self.g >= 0).all(dim=0) & (self.g == 0).any(dim=0)
+        return torch.where(clipped, half, torch.zeros_like(half))
+
+    @cached_property
+    def best(self) -> Tensor:
+        """Which points are nondominated among the feasible, or where there are none, among those that violate the
+        constraints least in sum, each in its own scale: bool[n]."""
+        total = (self.g / self.scale[self.f.shape[-1] :]).clamp_min(0).sum(dim=-1)
+        return nondominated_mask(self.f, total)
+
+    @cached_property
+    def certain(self) -> bool:
+        """Whether values are known where they were observed: no deviation of noise above a hundredth."""
+        return bool(self.posterior.noise.amax() < 1e-4)
+
+    def explained(self) -> Tensor:
+        """How much of each output the other points tell of one that is left out: Q^2 [m + c], at most 1.
+
+        One minus the squared leave-one-out residuals over the squared deviations from the mean; 0 is no better than
+        the mean, NaN is said of outputs that do not vary and of fewer than three points.
+        """
+        residual, _ = self.posterior.leave_one_out()
+        spread = self.posterior.values[0] - self.posterior.values[0].mean(-1, keepdim=True)
+        share = 1 - residual.square().sum(-1) / spread.square().sum(-1)
+        return torch.where((spread != 0).any(-1) & torch.tensor(len(self.x) > 2), share, torch.nan)
 
 
 @dataclass(frozen=True)
@@ -88,6 +128,11 @@ class FailureModel:
     x: Tensor
     category_sizes: Mapping[int, int] = field(default_factory=dict)
 
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Of the latent function."""
+        return posterior([self.model])
+
     def probability(self, x: Tensor) -> Tensor:
         """Probability ``[..., n]`` that an evaluation at ``x[..., n, d]`` fails."""
         with torch.no_grad():
@@ -95,10 +140,9 @@ class FailureModel:
 
     def log_success(self, x: Tensor) -> Tensor:
         """Log probability ``[..., n]`` that an evaluation at ``x[..., n, d]`` works; differentiable in ``x``."""
-        posterior = self.model.posterior(snap(x.double(), self.category_sizes).unsqueeze(-2))
-        mean, variance = posterior.mean[..., 0, 0], posterior.variance[..., 0, 0]
-        log_success: Tensor = torch.special.log_ndtr(-mean / variance.clamp_min(1e-12).sqrt())
-        return log_success
+        mean, deviation = self.posterior.at(snap(x.double(), self.category_sizes).flatten(0, -2))
+        value: Tensor = torch.special.log_ndtr(-mean[0, :, 0] / deviation[:, 0])
+        return value.reshape(x.shape[:-1])
 
 
 def fit(
@@ -107,8 +151,12 @@ def fit(
     g: Tensor | None = None,
     f_var: Tensor | None = None,
     *,
+    deterministic: bool = False,
+    warp: bool = False,
+    sparse: bool = False,
     category_sizes: Mapping[int, int] | None = None,
     warm: Mapping[str, Tensor] | None = None,
+    thorough: bool = True,
 ) -> Surrogate:
     """Fits Gaussian processes to successful evaluations. Failed ones (NaN) belong in `fit_failure`.
 
@@ -122,8 +170,16 @@ def fit(
         g: constraints ``[n, c]``, ``g <= 0`` feasible.
         f_var: known noise variances ``[n, m]`` of ``f`` (the variance of the mean, where ``f`` is a mean); zero says
             exact. Without it one noise level for each output is inferred.
+        deterministic: the function answers the same when it is asked again. Noise is then expected to be next to
+            nothing, and found only where the data insist.
+        warp: numeric columns go through distribution functions of Kumaraswamy, fitted with the rest, for functions that
+            change faster in one part of a column than in another (Snoek et al. 2014).
+        sparse: few columns are expected to matter (Eriksson, Jankowiak 2021, their prior at its densest), for dozens of
+            columns and more.
         category_sizes: number of categories of each category column.
-        warm: `Surrogate.hyperparameters` of an earlier fit, from which this one starts.
+        warm: `Surrogate.hyperparameters` of an earlier fit, one of the starts of this one.
+        thorough: search from other starts beside ``warm``, for a search from a single one now and then ends where
+            everything is noise.
 
     Raises:
         TypeError: a tensor is not floating point.
@@ -143,23 +199,24 @@ def fit(
         if f_var.shape != f.shape or bool((f_var < 0).any()):
             raise ValueError(f"expected f_var >= 0 of shape {tuple(f.shape)}, got shape {tuple(f_var.shape)}")
 
+    prior = Prior(sizes, deterministic, warp, sparse)
     m = f.shape[-1]
     points = snap(x.detach().double(), sizes)
     y = torch.cat(outputs, dim=-1).detach()
     mean, scale = _standardisation(y)
     z = (y - mean) / scale
+    # known noise of objectives next to constraints makes two models
+    columns = [slice(None)] if f_var is None else [slice(m), slice(m, None)][: 1 + (y.shape[-1] > m)]
+    z_var = None if f_var is None else (f_var.detach().double() / scale[:m] / scale[:m]).clamp_min(LEAST_NOISE)
     with reproducible(0, x.device, len(x)):
-        if f_var is None:
-            parts = [_gp(points, z, None, sizes)]
-        else:
-            z_var = (f_var.detach().double() / scale[:m] / scale[:m]).clamp_min(_LEAST_NOISE)
-            parts = [_gp(points, z[:, :m], z_var, sizes)]
-            parts += [_gp(points, z[:, m:], None, sizes)] if z.shape[-1] > m else []
+        parts = [
+            fitted(
+                partial(prior.model, points, z[:, part], None if i else z_var),
+                _of_part(warm, i, len(columns)), thorough,
+            )
+            for i, part in enumerate(columns)
+        ]  # fmt: skip
         model = parts[0] if len(parts) == 1 else _together(parts)
-        if warm is not None:
-            _set_hyperparameters(model, warm)
-        for part in parts:
-            _fit_hyperparameters(part)
     return Surrogate(model, points, y[:, :m], y[:, m:], mean, scale, sizes)
 
 
@@ -190,8 +247,8 @@ def fit_failure(
     _check_cube(x, sizes)
     points = snap(x.detach().double(), sizes)
     with reproducible(0, x.device, len(x)):
-        model = _gp(points, failed.double().mul(2).sub(1).unsqueeze(-1), None, sizes)
-        _fit_hyperparameters(model)
+        labels = failed.double().mul(2).sub(1).unsqueeze(-1)
+        model = fitted(partial(Prior(sizes).model, points, labels, None))
     return FailureModel(model, points, sizes)
 
 
@@ -205,40 +262,6 @@ def snap(x: Tensor, category_sizes: Mapping[int, int]) -> Tensor:
     codes = (x[..., columns] * sizes).floor().clamp_min(0).minimum(sizes - 1)
     x[..., columns] = (codes + 0.5) / sizes
     return x
-
-
-@contextmanager
-def reproducible(seed: int, device: torch.device, n: int) -> Iterator[None]:
-    """Runs BoTorch so that equal inputs give equal bits and nothing global is left changed.
-
-    The global generators are forked and seeded, and BoTorch's and GPyTorch's warnings go to the log. A model of few
-    points runs on one thread: at n = 40 a second one made a fit four times slower (two cores, others busy).
-    """
-    from botorch.utils.sampling import manual_seed
-
-    threads = torch.get_num_threads()
-    with (
-        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        manual_seed(seed % 2**63),
-        torch.enable_grad(),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.simplefilter("always")
-        if n <= 256:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-    for text in dict.fromkeys(str(warning.message).strip() for warning in caught):
-        _log.debug("surrogate: %s", text)
-
-
-def numerical_errors() -> tuple[type[Exception], ...]:
-    """What BoTorch, GPyTorch and torch raise where matrices, gradients or distributions go bad, or memory ends."""
-    from botorch.exceptions.errors import BotorchError, ModelFittingError
-
-    return (RuntimeError, ArithmeticError, ValueError, BotorchError, ModelFittingError)
 
 
 def _check_cube(x: Tensor, category_sizes: Mapping[int, int]) -> None:
@@ -277,84 +300,15 @@ def _standardisation(y: Tensor) -> tuple[Tensor, Tensor]:
     return share.mean(dim=0) * unit, torch.where(constant, torch.ones_like(spread), spread) * unit
 
 
-def _gp(x: Tensor, z: Tensor, z_var: Tensor | None, category_sizes: Mapping[int, int]) -> Any:
-    from botorch.models import SingleTaskGP
-
-    kernel = None
-    if category_sizes:
-        kernel = _mixed_kernel(x.shape[-1], sorted(category_sizes), z.shape[-1])
-    return SingleTaskGP(x, z, z_var, covar_module=kernel, outcome_transform=None)
-
-
-def _mixed_kernel(d: int, categories: list[int], n_outputs: int) -> Any:
-    """The default kernel on numeric columns times a Hamming kernel on categories, with the default's priors on both.
-
-    BoTorch's ``MixedSingleTaskGP`` takes a sum and a product with free scales, shared between the outputs of a batched
-    model. That form, with scales for each output, took ten times longer to fit. With the same search on a constrained
-    problem of four mixed variables, two seeds only, it found hypervolume 7.4 and 8.1 in 50 evaluations, the product
-    8.5 and 8.8 (then without a prior on categories); 200,000 random points reach 9.2.
-    """
-    from botorch.models.kernels.categorical import CategoricalKernel
-    from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-    from gpytorch.constraints import GreaterThan
-    from gpytorch.priors import LogNormalPrior
-
-    batch = torch.Size([n_outputs] if n_outputs > 1 else [])
-    numeric = [column for column in range(d) if column not in categories]
-    # Prior of Hvarfner et al. 2024, as BoTorch has it for numeric columns. The fit starts at its median, where
-    # categories share information.
-    location = math.sqrt(2) + math.log(len(categories)) / 2
-    hamming = CategoricalKernel(
-        batch_shape=batch,
-        ard_num_dims=len(categories),
-        active_dims=categories,
-        lengthscale_prior=LogNormalPrior(location, math.sqrt(3)),
-        lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=math.exp(location)),
-    )
-    if not numeric:
-        return hamming
-    smooth = get_covar_module_with_dim_scaled_prior(len(numeric), batch_shape=batch, active_dims=numeric)
-    return smooth * hamming
+def _of_part(warm: Mapping[str, Tensor] | None, part: int, parts: int) -> Mapping[str, Tensor] | None:
+    """The hyper-parameters of one model among those of all, as `_together` names them."""
+    if warm is None or parts == 1:
+        return warm
+    start = f"models.{part}."
+    return {name.removeprefix(start): value for name, value in warm.items() if name.startswith(start)}
 
 
 def _together(parts: list[Any]) -> Any:
     from botorch.models import ModelListGP
 
     return ModelListGP(*parts)
-
-
-def _set_hyperparameters(model: Any, warm: Mapping[str, Tensor]) -> None:
-    own = dict(model.named_parameters())
-    shapes = {name: tuple(value.shape) for name, value in own.items()}
-    given = {name: tuple(value.shape) for name, value in warm.items()}
-    if shapes != given:
-        raise ValueError(f"expected warm hyper-parameters with shapes {shapes}, got {given}")
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(warm[name])
-
-
-def _fit_hyperparameters(model: Any) -> None:
-    """Maximises the posterior density of the hyper-parameters; keeps the prior's modes where that fails."""
-    from botorch.fit import fit_gpytorch_mll
-    from gpytorch.mlls import ExactMarginalLogLikelihood
-
-    x, start = model.train_inputs[0], {name: value.detach().clone() for name, value in model.named_parameters()}
-    try:
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-        mean, variance = _marginals(model, x[0] if x.ndim > 2 else x)
-        if bool((mean.isfinite() & variance.isfinite()).all()):
-            return
-        reason = "its predictions are not finite"
-    except numerical_errors() as error:
-        reason = f"{type(error).__name__}: {error}"
-    _log.warning("surrogate: no hyper-parameters fit %d points (%s); the start values stay", x.shape[-2], reason)
-    _set_hyperparameters(model, start)
-    model.eval()
-
-
-def _marginals(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
-        # One point for each batch entry: the joint covariance of all points is not wanted.
-        posterior = model.posterior(x.unsqueeze(-2))
-        return posterior.mean.squeeze(-2), posterior.variance.squeeze(-2)

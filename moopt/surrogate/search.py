@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from moopt.surrogate.model import numerical_errors
+from moopt.surrogate.descent import descend
+from moopt.surrogate.numerics import numerical_errors
 
 _log = logging.getLogger("moopt")
 
@@ -23,15 +24,19 @@ _log = logging.getLogger("moopt")
 _SAME = 1e-6
 # A column with more values than this is treated as continuous and rounded at the end.
 _MOST_LEVELS = 64
+# Of one climb.
+_STEPS = 60
+_TOLERANCE = 1e-5  # in log acquisition values: a step that gains less ends it
 # Spaces with at most this many points are searched completely (BoTorch's MAX_CHOICES_ENUMERATE).
 _MOST_ENUMERATED = 10_000
 
 
 class Score(Protocol):
-    """What is maximised: log acquisition values of single points, differentiable, ``[b, 1, d] -> [b]``."""
+    """What is maximised: log acquisition values of single points, differentiable, ``[b, d] -> [b]``."""
 
-    chunk: int
-    """How many points fit into one evaluation."""
+    @property
+    def chunk(self) -> int:
+        """How many points fit into one evaluation."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
 
@@ -46,7 +51,8 @@ class Search:
         settle: maps points ``[..., d]`` to the nearest valid ones.
         levels: the values of each column that steps move through, from `column_levels`; gradients move the others.
         category_sizes: number of categories of each category column.
-        n_raw: quasi-random points scored first.
+        candidates: points ``[c, d]`` that are scored first, as they are.
+        n_raw: quasi-random points that are scored with them.
         n_restarts: how many of them are improved.
 
     Called with a score (``None``: fill space), the points ``[k, d]`` around which to look more closely, and all known
@@ -58,10 +64,11 @@ class Search:
         settle: Callable[[Tensor], Tensor],
         levels: dict[int, Tensor],
         category_sizes: dict[int, int],
+        candidates: Tensor,
         n_raw: int,
         n_restarts: int,
     ) -> None:
-        self.settle, self.levels, self.category_sizes = settle, levels, category_sizes
+        self.settle, self.levels, self.category_sizes, self.candidates = settle, levels, category_sizes, candidates
         self.n_raw, self.n_restarts = n_raw, n_restarts
 
     def __call__(self, score: Score | None, around: Tensor, known: Tensor) -> Tensor:
@@ -100,7 +107,7 @@ class Search:
             return self.unknown(points, known), True
         sobol = torch.quasirandom.SobolEngine(d, scramble=True, seed=new_seed())
         points = sobol.draw(self.n_raw, dtype=torch.float64).to(device)
-        found = self.unknown(torch.cat([points, self.spray(around)]), known)
+        found = self.unknown(torch.cat([points, self.spray(around), self.candidates]), known)
         # Nearly exhausted spaces: look longer before saying that nothing is left.
         for _ in range(64):
             if len(found):
@@ -109,10 +116,10 @@ class Search:
         return found, False
 
     def spray(self, around: Tensor) -> Tensor:
-        """Perturbed copies ``[n_raw / 4, d]`` of the best known points, near and far; few columns of many change."""
+        """Perturbed copies ``[n_raw / 2, d]`` of the best known points, near and far; few columns of many change."""
         if not len(around):
             return around
-        k, d = self.n_raw // 4, around.shape[-1]
+        k, d = self.n_raw // 2, around.shape[-1]
         start = around[torch.randint(len(around), (k,), device=around.device)]
         # BoTorch's sample_around_best changes 20 columns on average
         change = torch.rand_like(start) < min(1.0, 20 / d)
@@ -151,21 +158,15 @@ class Search:
         return x
 
     def climb(self, score: Score, x: Tensor) -> Tensor:
-        from botorch.generation.gen import gen_candidates_scipy
-
+        fixed = torch.zeros_like(x[0], dtype=torch.bool)
+        fixed[list(self.levels)] = True
+        low, high = torch.where(fixed, x, 0.0), torch.where(fixed, x, 1.0)
+        size = max(1, score.chunk // 4)  # gradients keep many intermediate tensors alive
+        parts = zip(x.split(size), low.split(size), high.split(size), strict=True)
         climbed = [
-            gen_candidates_scipy(
-                part.unsqueeze(-2),
-                cast(Any, score),
-                0.0,
-                1.0,
-                options={"maxiter": 50 if self.levels else 200},
-                fixed_features={column: part[:, column] for column in self.levels} or None,
-            )[0]
-            # gradients keep several intermediate tensors alive
-            for part in x.split(max(1, score.chunk // 8))
+            descend(lambda points: -score(points), *part, steps=_STEPS, tolerance=_TOLERANCE)[0] for part in parts
         ]
-        return torch.cat(climbed).squeeze(-2).detach()
+        return torch.cat(climbed)
 
     def step(self, score: Score, x: Tensor, known: Tensor) -> Tensor:
         """Moves each point to its best neighbour in one discrete column, while that is better."""

@@ -23,6 +23,8 @@ from moopt.population import Population
 from moopt.problem import Problem
 
 BRIDGES = {
+    "botorch": "moopt.experiment.contenders.botorch",
+    "optuna": "moopt.experiment.contenders.optuna",
     "pymoo": "moopt.experiment.contenders.pymoo",
     "evox": "moopt.experiment.contenders.evox",
     "evomo": "moopt.experiment.contenders.evox",
@@ -47,7 +49,8 @@ class Contender:
 
 def contender(spec: str | Mapping[str, Any] | Callable[..., Any]) -> Contender:
     """The contender that is meant by "pymoo:NSGA2", "evox:NSGA2", "evomo:NSGA2" (a multi-objective algorithm of these
-    libraries, which must be installed, by the name of its class; options go to its constructor), "path.py:function",
+    libraries, which must be installed, by the name of its class; options go to its constructor), "optuna:TPESampler" (a
+    sampler of Optuna's), "botorch:qLogNEHVI" (the recipe of its tutorials) or "botorch:Sobol", "path.py:function",
     "module:function", a callable, or {"command": "./solver {problem} {evaluations} {seed}"} (see `Command`).
 
     Raises ValueError with one sentence for anything else, and where the library or the file is not there.
