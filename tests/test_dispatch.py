@@ -88,8 +88,12 @@ def test_vmap_gives_what_a_loop_gives(name):
     found = torch.vmap(bound, in_dims=tuple(dims[i] for i in tensors))(*(given[i] for i in tensors))
     for i in range(4):
         expected = operator(*one(i))
-        assert equal([v[i] for v in found] if not isinstance(found, torch.Tensor) else found[i],
-                     list(expected) if not isinstance(expected, torch.Tensor) else expected)  # fmt: skip
+        got = [v[i] for v in found] if not isinstance(found, torch.Tensor) else found[i]
+        if name == "boxes":  # whoever needs more boxes decides how many without volume follow the others'
+            most = expected[0].shape[-2]
+            assert all(bool((side[..., most:, :] == 1.1).all()) for side in got)
+            got = [side[..., :most, :] for side in got]
+        assert equal(got, list(expected) if not isinstance(expected, torch.Tensor) else expected)
 
 
 def test_an_axis_that_is_not_the_first_and_arguments_without_it():
