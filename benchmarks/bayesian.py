@@ -2,8 +2,10 @@
 
 `python benchmarks/bayesian.py [FOLDER]` runs what the folder lacks of the shipped studies "expensive" (in
 FOLDER/expensive) and "batches" (constrained problems, batches of eight), and writes `results/bayesian.md` and `.png`.
-Both can be killed and started again; together they take two cores about four hours, nearly all of it BoTorch's recipe.
-`--smoke` does a little of one problem and writes nothing. Needs `pip install -e '.[benchmark]'`.
+Both can be killed and started again; together they take two cores about five hours, nearly all of it BoTorch's recipe,
+whose runs therefore lie in `results/bayesian.tar.xz`: a new folder begins with them unless `--anew` is given. Seconds
+are compared anew in any case. `--smoke` does a little of one problem and writes nothing. Needs
+`pip install -e '.[benchmark]'`.
 
 The gap of a run is what its hypervolume lacks of the best that is known, and stands as its decimal logarithm. `bayes`
 is not inferior on a problem where a one-sided 95 % bound (Welch, Holm over the problems) of how much its mean gap is
@@ -13,6 +15,7 @@ larger is below a tenth.
 from __future__ import annotations
 
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -33,6 +36,7 @@ from moopt.experiment.views import algorithms, problems
 from moopt.indicators import hypervolume
 from moopt.monitors.plots import COLOURS, STYLE
 
+KEPT = report.RESULTS / "bayesian.tar.xz"
 MARGIN = 0.1
 MOMENTS = [7] if report.SMOKE else [20, 21, 22, 34, 35, 36, 47, 48, 49]  # points known when seconds are compared
 # Of hypervolume, from the problem's reference point: exact, or of the union of searches by NSGA-II and NSGA-III of up
@@ -108,7 +112,10 @@ def interval(values: np.ndarray) -> str:
 def compared(study: Study) -> str:
     """Three tables: gaps, seconds, and whether `bayes` is inferior to BoTorch's recipe."""
     names, labels = algorithms(study), problems(study)
-    rows = [[label, *(interval(gaps(study, label, name)) for name in names)] for label in labels]
+    rows = [
+        [label, str(len(study.seeds(label))), *(interval(gaps(study, label, name)) for name in names)]
+        for label in labels
+    ]
     worst = [[label, *(f"{gaps(study, label, name).max():.2f}" for name in names)] for label in labels]
     times = {label: {name: seconds(study, label, name) for name in names} for label in labels}
     pairs = {label: side_by_side(next(iter(study.fronts(label, "bayes").values())).problem) for label in labels}
@@ -128,7 +135,7 @@ def compared(study: Study) -> str:
     ]  # fmt: skip
     return "\n\n".join([
         "Gap, log10: mean [bootstrap 95 %] of the seeds; less is better.",
-        report.table(["problem", *names], rows),
+        report.table(["problem", "seeds", *names], rows),
         "The worst seed's gap.",
         report.table(["problem", *names], worst),
         "Seconds a suggestion, median of the runs, two at a time on two cores.",
@@ -179,21 +186,42 @@ def picture(study: Study, path: Path) -> None:
         figure.savefig(path, dpi=110, metadata={"Software": "moopt"})
 
 
+def unpack(folder: Path) -> None:
+    """Begins a folder with the runs that are kept."""
+    if KEPT.exists() and not (folder / "expensive").exists():
+        with tarfile.open(KEPT) as archive:
+            archive.extractall(folder, filter="data")
+
+
+def keep(folder: Path) -> None:
+    """Keeps the runs of BoTorch's recipe."""
+    with tarfile.open(KEPT, "w:xz") as archive:
+        for path in [folder / "expensive" / "spec.json", *sorted((folder / "expensive").glob("cells/*-botorch-*/*"))]:
+            archive.add(path, path.relative_to(folder), filter=_of_nobody)
+
+
+def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
 def main() -> None:
     folders = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(folders[0] if folders else temporary)
+        if not report.SMOKE and "--anew" not in sys.argv:
+            unpack(folder)
         study = bench(smoke() if report.SMOKE else "expensive", folder / "expensive")
         text = compared(study)
         if not report.SMOKE:
             text += "\n\n![Gap over the evaluations](bayesian.png)\n\n" + batched(bench("batches", folder / "batches"))
+            keep(folder)
         picture(study, (folder if report.SMOKE else report.RESULTS) / "bayesian.png")
-        seeds = len(study.spec["seeds"])
         report.write(
             "bayesian",
             "Fifty evaluations",
-            f"{seeds} seeds, {study.spec['budget']['evaluations']} evaluations a run, 2 (d + 1) Sobol points first.\n\n"
-            + text,
+            f"{study.spec['budget']['evaluations']} evaluations a run, 2 (d + 1) Sobol points first.\n\n{text}",
             "botorch", "gpytorch", "optuna", "pymoo",
         )  # fmt: skip
 

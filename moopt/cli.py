@@ -141,7 +141,7 @@ def bench(
             typer.echo(sentence)
         for (problem, algorithm), rows in failed.groupby(["problem", "algorithm"], sort=False):
             error = str(rows["message"].iloc[0]).splitlines()[0]
-            typer.echo(f"{algorithm} on {problem}: {len(rows)} of {len(study.spec['seeds'])} runs failed: {error}")
+            typer.echo(f"{algorithm} on {problem}: {len(rows)} of {len(study.seeds(problem))} runs failed: {error}")
         files = [name for name in ("results.csv", "report.html") if (out / name).exists()]
         typer.echo(f"{out}: {', '.join(files)}")
         if len(failed) == len(study.runs):

@@ -148,11 +148,14 @@ def test_objects_of_a_script_and_files(tmp_path):
     )
     entry = Entry(f"{tmp_path / 'own.py'}:Bowls", label="bowls")
     spec = Spec(
-        name="mixed", problems=[entry, "zdt1"], seeds=[4, 7], budget={"generations": 80},
+        name="mixed", problems=[entry, Entry("zdt1", seeds=[7, 5, 9])], seeds=[4, 7], budget={"generations": 80},
         algorithms={"small": moopt.algorithm("nsga2", pop_size=12), "large": moopt.algorithm("nsga2", pop_size=30)},
     )  # fmt: skip
     study = bench(spec, tmp_path / "out", **THERE)
-    assert study.is_complete and set(study.results.seed) == {4, 7} and set(study.runs.unit) == {"generations"}
+    assert study.is_complete and set(study.runs.unit) == {"generations"}
+    assert study.results.query("algorithm == 'small'").groupby("problem").seed.agg(list).to_dict() == {
+        "bowls": [4, 7], "zdt1": [5, 7, 9],
+    }  # fmt: skip
     large = study.results.query("problem == 'zdt1' and algorithm == 'large'").value.mean()
     assert large > study.results.query("problem == 'zdt1' and algorithm == 'small'").value.mean()
     again = read(tmp_path / "out")
@@ -172,6 +175,7 @@ def test_learners_are_compared_at_the_end_only(tmp_path):
     ("change", "sentence"),
     [
         (("seeds = 3", "seeds = 0"), "seeds: expected a whole number"),
+        (('name = "re21"', 'name = "re21"\nseeds = []'), "problem seeds: expected at least one, got none"),
         (("evaluations = 600", "evaluation = 600"), "did you mean 'evaluations'"),
         (('"igd_plus"', '"igdplus"'), "did you mean 'igd_plus'"),
         (('name = "nsga2"', 'name = "nsga22"'), "did you mean 'nsga2'"),

@@ -7,7 +7,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ class Entry:
 
     `name`: of the catalogue, or "path.py:name" of a file; for an algorithm also "pymoo:NSGA2", "evox:NSGA2" or
     "module:function", a contender as `moopt.experiment.contender` takes it, and nothing where `command` is a program.
-    `thing`: the object itself, in Python. `budget`: of a problem that needs another one. `label`: what tables call it.
+    `thing`: the object itself, in Python. `budget`, `seeds`: of a problem that needs others. `label`: what tables call
+    it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Entry:
     command: str | None = None
     budget: Budget | None = None
     thing: Any = None
+    seeds: Any = None
 
     def identity(self) -> Any:
         """JSON that is another where the results would be: a file counts by its content."""
@@ -60,6 +62,7 @@ class Cell:
     problem: Entry
     algorithm: Entry
     budget: Budget
+    seeds: tuple[int, ...]
     checkpoints: int
     dtype: str
 
@@ -98,17 +101,14 @@ class Spec:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name: expected the study's name, got {self.name!r}")
-        seeds = range(_checks.whole("seeds", self.seeds)) if isinstance(self.seeds, int | float) else self.seeds
         settled = {
             "problems": _entries("problems", self.problems), "algorithms": _entries("algorithms", self.algorithms),
             "budget": _budget("budget", self.budget),
-            "seeds": tuple(sorted({_checks.whole("seeds", seed, low=0) for seed in seeds})),
+            "seeds": _seeds("seeds", self.seeds),
             "indicators": tuple(self.indicators), "checkpoints": _checks.whole("checkpoints", self.checkpoints),
         }  # fmt: skip
         for key, value in settled.items():
             object.__setattr__(self, key, value)
-        if not self.seeds:
-            raise ValueError("seeds: expected at least one, got none")
         for name in self.indicators:
             if name not in HIGHER_IS_BETTER:
                 known = ", ".join(HIGHER_IS_BETTER)
@@ -152,7 +152,8 @@ class Spec:
     def cells(self) -> list[Cell]:
         """Every algorithm on every problem, in order."""
         return [
-            Cell(problem, algorithm, problem.budget or self.budget, self.checkpoints, self.dtype)
+            Cell(problem, algorithm, problem.budget or self.budget, problem.seeds or self.seeds, self.checkpoints,
+                 self.dtype)
             for problem in self.problems
             for algorithm in self.algorithms
         ]
@@ -201,7 +202,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     found = {"label": entry.label, "name": entry.name, "options": dict(entry.options)}
     return found | ({"command": entry.command} if entry.command else {}) | (
         {"budget": _limits(entry.budget)} if entry.budget else {}
-    )
+    ) | ({"seeds": list(entry.seeds)} if entry.seeds else {})
 
 
 def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = ()) -> dict[str, Any]:
@@ -215,6 +216,15 @@ def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = 
         if key not in given:
             raise ValueError(f"{what}: expected {key}, got none")
     return dict(given)
+
+
+def _seeds(what: str, given: Any) -> tuple[int, ...]:
+    """As many from 0, or those given."""
+    seeds = range(_checks.whole(what, given)) if isinstance(given, int | float) else given
+    found = tuple(sorted({_checks.whole(what, seed, low=0) for seed in seeds}))
+    if not found:
+        raise ValueError(f"{what}: expected at least one, got none")
+    return found
 
 
 def _budget(what: str, given: Any) -> Budget:
@@ -238,7 +248,7 @@ def _entries(group: str, given: Any) -> tuple[Entry, ...]:
         if isinstance(item, Entry):
             entry = item
         elif isinstance(item, Mapping):
-            allowed = ("name", "options", "label", *(("budget",) if group == "problems" else ("command",)))
+            allowed = ("name", "options", "label", *(("budget", "seeds") if group == "problems" else ("command",)))
             found = _known(what, item, allowed)
             if "budget" in found:
                 found["budget"] = _budget(f"{what} budget", found["budget"])
@@ -251,8 +261,10 @@ def _entries(group: str, given: Any) -> tuple[Entry, ...]:
             entry = Entry(_name(item), thing=item)
         else:
             raise TypeError(f"{what}: expected a name, a table or an object, got {item!r}")
-        label = label or entry.label or entry.name.rpartition(":")[2]
-        entries.append(Entry(entry.name, dict(entry.options), label, entry.command, entry.budget, entry.thing))
+        entries.append(replace(
+            entry, options=dict(entry.options), label=label or entry.label or entry.name.rpartition(":")[2],
+            seeds=None if entry.seeds is None else _seeds(f"{what} seeds", entry.seeds),
+        ))  # fmt: skip
     if not entries:
         raise ValueError(f"{group}: expected at least one, got none")
     labels = [entry.label for entry in entries]

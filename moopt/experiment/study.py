@@ -85,10 +85,9 @@ class Study:
     @cached_property
     def _runs(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
         """(problem, algorithm) -> what is booked of their runs, by seed."""
-        wanted = set(self.spec["seeds"])
         kept = {pair: [run for path in self.summaries(*pair) for run in read_json(path)["runs"]] for pair in self.pairs}
         return {
-            pair: sorted((run for run in runs if run["seed"] in wanted), key=lambda run: int(run["seed"]))
+            pair: sorted((run for run in runs if run["seed"] in self.seeds(pair[0])), key=lambda run: int(run["seed"]))
             for pair, runs in kept.items()
         }
 
@@ -96,6 +95,11 @@ class Study:
     def pairs(self) -> list[tuple[str, str]]:
         """Labels of every problem and algorithm, in order."""
         return [(problem, algorithm) for problem, algorithm, _ in self.spec["cells"]]
+
+    def seeds(self, problem: str) -> list[int]:
+        """Of its runs."""
+        entry = next(entry for entry in self.spec["problems"] if entry["label"] == problem)
+        return list(entry.get("seeds", self.spec["seeds"]))
 
     def summaries(self, problem: str, algorithm: str) -> list[Path]:
         """The files of those tasks that are done."""
@@ -128,7 +132,7 @@ class Study:
         rows = []
         for pair, runs in self._runs.items():
             known = {run["seed"]: run for run in runs}
-            for seed in self.spec["seeds"]:
+            for seed in self.seeds(pair[0]):
                 run = known.get(seed, missing)
                 unit = next((unit for unit in self.spec["budget"] if unit in run["spent"]), "evaluations")
                 spent, rest = run["spent"].get(unit, 0), [run[key] for key in ("seconds", "failures", "message")]
@@ -146,7 +150,7 @@ class Study:
         found: dict[int, Population] = {}
         for path in self.summaries(problem, algorithm):
             found |= zip((run["seed"] for run in read_json(path)["runs"]), cells.fronts(path), strict=False)
-        return {seed: found[seed] for seed in self.spec["seeds"] if seed in found}
+        return {seed: found[seed] for seed in self.seeds(problem) if seed in found}
 
     def fronts(self, problem: str, algorithm: str) -> dict[int, Front]:
         """seed -> the front that its run found."""
@@ -214,7 +218,7 @@ def bench(
         tasks: list[Task | Scoring] = []
         for cell in spec.cells():
             together = batched[cell.algorithm.label] and problems[cell.problem.label].vectorized
-            parts = math.ceil(pool.workers / len(spec.cells())) if together else len(spec.seeds)
+            parts = math.ceil(pool.workers / len(spec.cells())) if together else len(cell.seeds)
             tasks += _tasks(folder, cell, spec, frames[cell.problem.label], parts, device, retry_failed)
         _drive(pool, tasks, spec, progress)
         study, later = read(folder), list[Task | Scoring]()
@@ -303,14 +307,14 @@ def _tasks(
             path.unlink()
         else:
             done |= {run["seed"] for run in runs}
-    left = [seed for seed in spec.seeds if seed not in done]
+    left = [seed for seed in cell.seeds if seed not in done]
     stretches: list[list[int]] = []
     for begun in sorted(place.glob(f"*/{cells.STARTED}")):
         first, last = map(int, begun.parent.name.split("-"))
         if set(range(first, last + 1)) <= set(left):
             stretches.append(list(range(first, last + 1)))
             left = [seed for seed in left if not first <= seed <= last]
-    size = max(1, math.ceil(len(spec.seeds) / parts))
+    size = max(1, math.ceil(len(cell.seeds) / parts))
     fresh: list[list[int]] = []
     for seed in left:
         if fresh and fresh[-1][-1] == seed - 1 and len(fresh[-1]) < size:
