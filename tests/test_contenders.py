@@ -436,29 +436,41 @@ MODELS = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def one_thread():
+    """Small models on several threads take many times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", MODELS)
 def test_searches_with_models_are_what_their_libraries_do(name):
     """Better than as many Sobol points on Branin-Currin, the same for the same seed, integers and constraints too."""
     pytest.importorskip(re.split(":", name)[0])
-    problem = moopt.problem("branincurrin")
-    found, drawn = (
-        run_contender(contender(which), problem, 30, 2, options)
-        for which, options in ((name, MODELS[name]), ("botorch:Sobol", {}))
+    problem, budget = moopt.problem("branincurrin"), 12 if name == "botorch:qLogNEHVI" else 30
+    found, again, drawn = (
+        run_contender(contender(which), problem, n, 2, MODELS.get(which, {}))
+        for which, n in ((name, budget), (name, 9), ("botorch:Sobol", budget))
     )
-    assert torch.equal(found.x[:6], drawn.x[:6])  # 2 (d + 1), the same for all
+    assert torch.equal(found.x[:6], drawn.x[:6]) and torch.equal(found.x[:9], again.x)  # 2 (d + 1), the same for all
     assert hypervolume(found.f, problem.reference_point) > 5 + hypervolume(drawn.f, problem.reference_point)
     beam = moopt.problem("weldedbeam")
-    twice = [run_contender(contender(name), beam, 17, 5, MODELS[name]) for _ in "ab"]
-    assert torch.equal(twice[0].x, twice[1].x) and len(twice[0]) == 17 and beam.space.contains(twice[0].x).all()
+    mixed = run_contender(contender(name), beam, 8, 5, {**MODELS[name], "n_initial": 7})
+    assert len(mixed) == 8 and beam.space.contains(mixed.x).all()
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", MODELS)
 def test_searches_with_models_survive_failures(name):
     pytest.importorskip(re.split(":", name)[0])
-    found = run_contender(contender(name), Reals(wall=1.2), 18, 1, {**MODELS[name], "n_initial": 12})
-    assert len(found) == 18 and 0 < int(found.failed.sum()) < 18
+    found = run_contender(contender(name), Reals(wall=1.2), 14, 1, {**MODELS[name], "n_initial": 12})
+    assert len(found) == 14 and 0 < int(found.failed.sum()) < 14
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_botorch_takes_batches_and_infers_its_reference_point():
     options = {**MODELS["botorch:qLogNEHVI"], "n_initial": 6, "batch": 4}
     found = run_contender(contender("botorch:qLogNEHVI"), Reals(), 13, 1, options)
