@@ -10,11 +10,13 @@ h = 0.1875, l = 1.6849, t = 8.25, b = 0.25, costs 1.9422), mechanics of G. V. Re
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from moopt import _checks
 from moopt.problem import Problem
 from moopt.space import Choice, Integer, Real, Space
 
@@ -29,21 +31,41 @@ MATERIALS = {
 SIXTEENTH = 1.0 / 16.0  # in
 
 
+WELDS = ("two sides", "four sides")
+
+
+@dataclass(frozen=True)
 class WeldedBeam(Problem):
     """Weld and material, thickness h of the weld and b of the beam in sixteenths of an inch, length l of the weld and
     width t of the beam in inches. Constraints, as shares of what is allowed: shear and bending stress, the weld no
-    thicker than the beam, buckling load."""
+    thicker than the beam, buckling load.
+
+    Options `weld` and `material` settle a choice, which is then no variable. Raises ValueError for another word.
+    """
+
+    weld: str | None = None
+    material: str | None = None
 
     n_obj = 2
     n_con = 4
     objective_names = ("cost", "deflection")
     constraint_names = ("shear", "bending", "weld", "buckling")
 
+    def __post_init__(self) -> None:
+        for name, options in self._choices.items():
+            if (given := getattr(self, name)) is not None and given not in options:
+                near = _checks.nearest(str(given), options)
+                raise ValueError(f"{name}: expected one of {', '.join(options)}, got {given!r}{near}")
+
+    @property
+    def _choices(self) -> dict[str, list[str]]:
+        return {"weld": list(WELDS), "material": list(MATERIALS)}
+
     @cached_property
     def space(self) -> Space:  # type: ignore[override]
+        searched = {name: Choice(options) for name, options in self._choices.items() if getattr(self, name) is None}
         return Space({
-            "weld": Choice(["two sides", "four sides"]), "material": Choice(list(MATERIALS)),
-            "h": Integer(1, 32), "l": Real(0.1, 10.0), "t": Real(2.0, 20.0), "b": Integer(1, 32),
+            **searched, "h": Integer(1, 32), "l": Real(0.1, 10.0), "t": Real(2.0, 20.0), "b": Integer(1, 32),
         })  # fmt: skip
 
     @property
@@ -61,7 +83,12 @@ class WeldedBeam(Problem):
         return torch.tensor((40.0, 0.015), dtype=torch.float64)
 
     def _evaluate(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        weld, material, h, l, t, b = x.unbind(-1)  # noqa: E741 (the paper's)
+        *chosen, h, l, t, b = x.unbind(-1)  # noqa: E741 (the paper's)
+        codes = iter(chosen)
+        weld, material = (
+            next(codes) if getattr(self, name) is None else torch.full_like(h, options.index(getattr(self, name)))
+            for name, options in self._choices.items()
+        )
         h, b, four = h * SIXTEENTH, b * SIXTEENTH, weld > 0.5
         table = torch.tensor(list(MATERIALS.values()), dtype=torch.float64).to(x)
         of_weld, of_beam, strength, e, g = table[material.long()].unbind(-1)

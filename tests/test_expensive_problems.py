@@ -111,6 +111,18 @@ def test_welded_beam_of_the_paper():
     assert -answer.g[0, 3].item() * 6000 == pytest.approx(402.05, abs=0.5)
 
 
+@pytest.mark.parametrize("settled", [{"weld": "four sides", "material": "brass"}, {"material": "cast iron"}])
+def test_a_settled_choice_is_no_variable(settled):
+    whole, part = moopt.problem("weldedbeam"), moopt.problem("weldedbeam", **settled)
+    assert part.n_var == whole.n_var - len(settled)
+    x = points(part, 20)
+    rows = torch.stack([whole.space.encode(settled | row) for row in part.space.decode(x)])
+    f, g = part.evaluate(x).f, part.evaluate(x).g
+    assert torch.equal(f, whole.evaluate(rows).f) and torch.equal(g, whole.evaluate(rows).g)
+    with pytest.raises(ValueError, match="material: expected one of steel, .*did you mean 'steel'"):
+        moopt.problem("weldedbeam", material="stel")
+
+
 @pytest.mark.parametrize("name", ["branincurrin", "penicillin", "weldedbeam", "vehiclesafety"])
 def test_ideal_and_nadir_hold_what_a_search_finds(name):
     problem = moopt.problem(name)
