@@ -371,6 +371,7 @@ def test_published_points():
         assert replace(problem, horizon=499).ideal is None and replace(problem, episodes=3).nadir is not None
 
 
+@pytest.mark.slow
 def test_search_beats_chance():
     """In episodes of 3 s NSGA-II had 784 to 1,069 m W / s with seeds 4 to 6, random search 485 to 573."""
     problem = CheetahDesign(horizon=60, controller="searched")
