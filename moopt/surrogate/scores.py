@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.special import log_ndtr
 
 from moopt.kernels import dispatch
-from moopt.surrogate.improvement import log_ehvi, log_mean_improvement
+from moopt.surrogate.improvement import Boxes, log_ehvi, log_mean_improvement
 from moopt.surrogate.model import FailureModel, Surrogate
 
-# Most numbers in one intermediate tensor of an evaluation; some twenty live at once, of 16 MiB each.
-_MOST_NUMBERS = 2**21
+# Most numbers in one intermediate tensor of an evaluation: 2 MiB, which a processor's caches hold, and a GPU's memory.
+_MOST_NUMBERS = {"cpu": 2**18, "cuda": 2**23}
 # Shares, and by how much each multiplies deviations. Hyper-parameters are the likeliest ones, so a model is surer of
 # itself than the data make it, and where it is sure and wrong it would never look.
 BELIEFS = ((0.97, 0.03), (1.0, 2.0))
@@ -67,7 +67,7 @@ class Score:
     @property
     def chunk(self) -> int:
         """How many points fit into one evaluation."""
-        return max(1, _MOST_NUMBERS // (len(BELIEFS[0]) * self.numbers))
+        return max(1, _MOST_NUMBERS.get(self.reference.device.type, 2**18) // (len(BELIEFS[0]) * self.numbers))
 
     def __call__(self, x: Tensor) -> Tensor:
         mean, deviation = self.known.at(x)
@@ -104,11 +104,11 @@ class Improvement(Score):
         f = self.objectives
         # on the CPU wherever the model is: one small step after the other
         lower, upper = dispatch.boxes(f.cpu(), self.reference.cpu())
-        self.lower, self.upper = lower.to(f.device), upper.to(f.device)
-        self.numbers = len(f) * max(self.lower.shape[-2] * self.m, self.known.values.shape[1])
+        self.boxes = Boxes.of(lower.to(f.device), upper.to(f.device))
+        self.numbers = len(f) * max(lower.shape[-2] * self.m, self.known.values.shape[1])
 
     def value(self, mean: Tensor, deviation: Tensor) -> Tensor:
-        improvement = log_ehvi(mean[..., : self.m], deviation[..., : self.m], self.lower, self.upper)
+        improvement = log_ehvi(mean[..., : self.m], deviation[..., : self.m], self.boxes)
         return improvement + self.log_feasible(mean, deviation)
 
 

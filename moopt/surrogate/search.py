@@ -149,11 +149,12 @@ class Search:
         if not self.levels:
             return self.climb(score, x)
         discrete = list(self.levels)
-        x = self.step(score, x, known)
+        x, moving = self.step(score, x, known), torch.arange(len(x), device=x.device)
         for _ in range(4 if len(discrete) < x.shape[-1] else 0):
-            x = self.climb(score, x)
-            before, x = x, self.step(score, x, known)
-            if torch.equal(x[:, discrete], before[:, discrete]):
+            climbed = self.climb(score, x[moving])
+            x[moving] = stepped = self.step(score, climbed, known)
+            moving = moving[(stepped != climbed)[:, discrete].any(-1)]
+            if not len(moving):
                 break
         return x
 
@@ -161,8 +162,7 @@ class Search:
         fixed = torch.zeros_like(x[0], dtype=torch.bool)
         fixed[list(self.levels)] = True
         low, high = torch.where(fixed, x, 0.0), torch.where(fixed, x, 1.0)
-        size = max(1, score.chunk // 4)  # gradients keep many intermediate tensors alive
-        parts = zip(x.split(size), low.split(size), high.split(size), strict=True)
+        parts = zip(x.split(score.chunk), low.split(score.chunk), high.split(score.chunk), strict=True)
         climbed = [
             descend(lambda points: -score(points), *part, steps=_STEPS, tolerance=_TOLERANCE)[0] for part in parts
         ]
