@@ -175,6 +175,7 @@ def test_learners_are_compared_at_the_end_only(tmp_path):
     ("change", "sentence"),
     [
         (("seeds = 3", "seeds = 0"), "seeds: expected a whole number"),
+        (("seeds = 3", 'seeds = "three"'), "seeds: expected how many or a list such as"),
         (('name = "re21"', 'name = "re21"\nseeds = []'), "problem seeds: expected at least one, got none"),
         (("evaluations = 600", "evaluation = 600"), "did you mean 'evaluations'"),
         (('"igd_plus"', '"igdplus"'), "did you mean 'igd_plus'"),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -220,8 +220,11 @@ def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = 
 
 def _seeds(what: str, given: Any) -> tuple[int, ...]:
     """As many from 0, or those given."""
-    seeds = range(_checks.whole(what, given)) if isinstance(given, int | float) else given
-    found = tuple(sorted({_checks.whole(what, seed, low=0) for seed in seeds}))
+    if isinstance(given, int | float):
+        given = range(_checks.whole(what, given))
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise ValueError(f"{what}: expected how many or a list such as [3, 4], got {given!r}")
+    found = tuple(sorted({_checks.whole(what, seed, low=0) for seed in given}))
     if not found:
         raise ValueError(f"{what}: expected at least one, got none")
     return found
