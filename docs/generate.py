@@ -124,6 +124,14 @@ MEASURED = {  # result -> what it says, and the columns of its first table that 
     "kernels": ("Pareto ranks of 20,000 points, in milliseconds on one thread", (
         "points", "m", "moopt", "moocore", "moocore / moopt",
     )),
+    "bayesian": ("fifty evaluations: what the hypervolume lacks of the best, as decimal logarithm (less is better), mean"
+                 " [bootstrap 95 %] of the seeds", (
+        "problem", "seeds", "bayes", "botorch", "optuna-gp", "optuna-tpe", "pymoo-nsga2", "sobol",
+        "botorch / bayes, time",
+    )),
+    "bayesian_workers": ("hypervolume of `bayes` when so many mean evaluations' time has passed, one to sixteen workers"
+                         " that wait for each other or do not", ()),
+    "bayesian_growth": ("`bayes` until 300 evaluations: seconds a suggestion, and memory", ()),
     "robot_control": ("control steps a second with policies, observations and rewards in the loop, on two threads", (
         "task", "worlds", "moopt, steps/s", "rollout", "moopt / rollout",
     )),

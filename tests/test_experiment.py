@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import moopt
+from moopt.cli import app
 from moopt.experiment import Entry, Frame, Spec, bench, read, serve
 from moopt.experiment.identity import identity
 from moopt.experiment.scores import known_frame, scores
@@ -41,6 +43,10 @@ name = "random"
 
 HERE = {"executor": "inline", "progress": False, "report": False}
 THERE = {**HERE, "executor": "processes:2"}
+
+
+def moopt_command(*arguments):
+    return CliRunner().invoke(app, arguments)
 
 
 @pytest.fixture
@@ -190,11 +196,8 @@ def test_learners_are_compared_at_the_end_only(tmp_path):
 )
 def test_bad_specs_get_one_sentence(spec, tmp_path, change, sentence):
     spec.write_text(SPEC.replace(*change))
-    done = subprocess.run(
-        [sys.executable, "-m", "moopt.cli", "bench", str(spec), "--out", str(tmp_path / "out")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    done = moopt_command("bench", str(spec), "--out", str(tmp_path / "out"))
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1, done.stderr
     assert sentence.lower() in done.stderr.lower(), done.stderr
     assert not (tmp_path / "out" / "spec.json").exists()
 
@@ -391,15 +394,10 @@ def test_shipped_specs_hold_together(name):
             registry.check_pair(made, cell.make_algorithm(entry))
 
 
-def moopt_command(*arguments, where):
-    return subprocess.run(
-        [sys.executable, "-m", "moopt.cli", *arguments], cwd=where, capture_output=True, text=True, check=False
-    )  # fmt: skip
-
-
-def test_the_commands_leave_tables_and_a_report(spec, tmp_path):
-    done = moopt_command("bench", "spec.toml", "--out", "out", "--executor", "inline", "--no-progress", where=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_the_commands_leave_tables_and_a_report(spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = moopt_command("bench", "spec.toml", "--out", "out", "--executor", "inline", "--no-progress")
+    assert done.exit_code == 0, done.stderr
     assert "nsga2 has the best median hypervolume on" in done.stdout and "out: results.csv, report.html" in done.stdout
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "zdt1" in page and "http://" not in page.replace("http://www.w3.org", "")
@@ -407,13 +405,13 @@ def test_the_commands_leave_tables_and_a_report(spec, tmp_path):
     assert wanted <= {path.name for path in (tmp_path / "out" / "tables").iterdir()}
     pairs = pandas.read_csv(tmp_path / "out" / "tables" / "hypervolume-by-problem.csv")
     assert pairs.groupby("problem").a12.sum().tolist() == [1.0, 1.0] and set(pairs["first"]) == {"nsga2", "random"}
-    solved = moopt_command("solve", "zdt1", "--evaluations", "500", "--out", "one", "--no-progress", where=tmp_path)
-    assert solved.returncode == 0
-    done = moopt_command("report", "one", where=tmp_path)
+    solved = moopt_command("solve", "zdt1", "--evaluations", "500", "--out", "one", "--no-progress")
+    assert solved.exit_code == 0
+    done = moopt_command("report", "one")
     assert done.stdout.strip() == str(Path("one") / "report.html"), done.stderr
     assert "zdt1" in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
-    done = moopt_command("report", "nothing", where=tmp_path)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "expected the folder of a study" in done.stderr
+    done = moopt_command("report", "nothing")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and "expected the folder of a study" in done.stderr
 
 
 def scaled(low, high):
