@@ -172,7 +172,8 @@ def picture(study: Study, path: Path) -> None:
     columns = min(4, len(labels))
     with matplotlib.rc_context(STYLE):
         rows = -(-len(labels) // columns)
-        figure, grid = plt.subplots(rows, columns, figsize=(4 * columns, 3.2 * rows), squeeze=False, layout="tight")
+        size = (4 * columns, 3.2 * rows)
+        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
         for label, axes in zip(labels, grid.flat, strict=False):
             frame = study.frames[label]
             unit = float(np.prod(np.array(frame.nadir) - np.array(frame.ideal)))
@@ -184,7 +185,7 @@ def picture(study: Study, path: Path) -> None:
                 axes.plot(at, spread[0.5], color=colour, label=name)
                 axes.fill_between(at, spread[0.25], spread[0.75], color=colour, alpha=0.15, linewidth=0)
             axes.set(title=label, xlabel="evaluations", ylabel="log10 gap")
-        grid[0, 0].legend()
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
         figure.savefig(path, dpi=110, metadata={"Software": "moopt"})
 
 
@@ -224,7 +225,8 @@ def main() -> None:
         report.write(
             "bayesian",
             "Fifty evaluations",
-            f"{study.spec['budget']['evaluations']} evaluations a run, 2 (d + 1) Sobol points first.\n\n{text}",
+            f"{study.spec['budget']['evaluations']} evaluations a run, 2 (d + 1) Sobol points first."
+            f" The peers' runs are those kept in bayesian.tar.xz.\n\n{text}",
             "botorch", "gpytorch", "optuna", "pymoo",
         )  # fmt: skip
 
