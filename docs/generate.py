@@ -124,8 +124,8 @@ MEASURED = {  # result -> what it says, and the columns of its first table that 
     "kernels": ("Pareto ranks of 20,000 points, in milliseconds on one thread", (
         "points", "m", "moopt", "moocore", "moocore / moopt",
     )),
-    "bayesian": ("what hypervolume lacks of the best after fifty evaluations, as decimal logarithm (less is better), mean"
-                 " [bootstrap 95 %] of the seeds", (
+    "bayesian": ("what hypervolume lacks of the best after fifty evaluations, as decimal logarithm (less is better),"
+                 " mean [bootstrap 95 %] of the seeds", (
         "problem", "seeds", "bayes", "botorch", "optuna-gp", "optuna-tpe", "pymoo-nsga2", "sobol",
         "botorch / bayes, time",
     )),
