@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +182,29 @@ def test_hyperparameters_start_the_next_fit(monkeypatch: pytest.MonkeyPatch) -> 
         fit(x, f, warm=own)
 
 
+def test_starts_are_compared_on_some_of_many_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sobol(66, 2)
+    f = two_objectives(x)
+    whole, searched, best = fit(x, f).hyperparameters, [], fitting._best
+    monkeypatch.setattr(fitting, "MANY", 16)
+    monkeypatch.setattr(fitting, "DENSE", 32)
+
+    def noted(model: Any, starts: list[Tensor]) -> Tensor:
+        searched.append((model.train_targets.shape, len(starts)))
+        return best(model, starts)
+
+    monkeypatch.setattr(fitting, "_best", noted)
+    far = {name: value + 5 for name, value in whole.items()}
+    for warm, counts in ((None, (3, 1)), (far, (4, 2))):
+        found = fit(x, f, warm=warm).hyperparameters
+        for name, value in found.items():
+            torch.testing.assert_close(value, whole[name], rtol=0.05, atol=0.02)
+        assert searched == [((2 * counts[0], 17), counts[0]), ((2 * counts[1], 66), counts[1])]
+        searched.clear()
+    fit(x, f, warm=whole, thorough=False)
+    assert searched == [((2, 66), 1)]
+
+
 def test_known_noise_leaves_the_noise_of_constraints_to_be_inferred() -> None:
     x = sobol(12, 2)
     f, g = two_objectives(x), x[:, :1] - 0.4
@@ -243,6 +267,23 @@ def score_of(
     with reproducible(0, reference.device, len(surrogate.x)):
         score = kind(surrogate, failure, n_draws, (reference - surrogate.mean[:m]) / surrogate.scale[:m])
         return score.with_pending(surrogate.x[:0] if pending is None else pending)
+
+
+@pytest.mark.parametrize(
+    ("sides", "alone", "noise", "draws"),
+    [(8192, True, 0.0, 4), (8192, True, 0.1, 32), (8192, False, 0.0, 32), (100, False, 0.0, 5), (20, False, 0.0, 2),
+     (20, True, 0.0, 1)],
+)  # fmt: skip
+def test_large_fronts_take_fewer_draws(
+    monkeypatch: pytest.MonkeyPatch, sides: int, alone: bool, noise: float, draws: int
+) -> None:
+    """Nine points of a front make ten boxes of two sides."""
+    monkeypatch.setattr(acquisition, "MOST_SIDES", sides)
+    x = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
+    f = torch.cat([x, 1 - x], 1)
+    surrogate = fit(x, f, f_var=torch.full_like(f, noise**2))
+    score = acquisition._score(surrogate, None, vec(1.1, 1.1), "hypervolume", None, alone)
+    assert score is not None and len(score.known.values) == draws
 
 
 @pytest.mark.parametrize("noisy", [False, True])

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from moopt.kernels import dispatch
 from moopt.selection import nondominated_mask
 from moopt.surrogate.model import FailureModel, Surrogate, snap
 from moopt.surrogate.numerics import numerical_errors, reproducible
@@ -27,6 +28,7 @@ _log = logging.getLogger("moopt")
 # Least range of a front in BoTorch's rule for reference points.
 _LEAST_RANGE = 1e-7
 FEW = 4  # draws where all are nearly the same
+MOST_SIDES = 8192  # of the boxes of all draws; from there on fewer draws
 Goal = Literal["hypervolume", "scalarised"]
 
 
@@ -111,8 +113,8 @@ def suggest(
         candidates: points ``[c, d]`` of the cube that are scored too, such as offspring of what is known.
         repeats: an evaluated point may be suggested again, for answers are noisy.
         n_draws: draws of what is known, over which the acquisition function is the mean. By default 64, 32, 16, 8 for
-            one to four objectives, and 4 for more or where values are exact and nothing is pending: time and memory
-            grow with it and with the number of boxes.
+            one to four objectives, and 4 for more or where values are exact and nothing is pending; fewer where
+            fronts are large, for time and memory grow with the number of boxes.
         n_raw: quasi-random points from which the optimiser starts; with half as many near the best known ones.
         n_restarts: how many of them it improves.
 
@@ -152,12 +154,12 @@ def suggest(
         search = Search(settle, column_levels(settle, d, sizes, baseline_x.device), sizes, extra, n_raw, n_restarts)
         score = None
         if surrogate is not None and reference is not None:
-            score = _pending(_score(surrogate, failure, reference, goal, n_draws, n + len(pending) == 1), pending)
+            score = _score(surrogate, failure, reference, goal, n_draws, n + len(pending) == 1)
         around = evaluated if surrogate is None else surrogate.x[surrogate.best]
-        for _ in range(n):
+        for k in range(n):
+            score = _pending(score, pending[-1:] if k else pending)
             chosen = search(score, around, pending if repeats else torch.cat([evaluated, pending]))
             pending = torch.cat([pending, chosen])
-            score = _pending(score, chosen)
     chosen = pending[len(pending) - n :]
     return (chosen if round_ is None else round_(chosen).clamp(0, 1)).to(baseline_x.dtype)
 
@@ -167,11 +169,14 @@ def _score(
 ) -> Score | None:
     """The acquisition function that fits what is known, before pending points; ``None`` where it has no numbers."""
     m = surrogate.f.shape[-1]
-    if n_draws is None:
-        n_draws = FEW if alone and surrogate.certain else max(4, 128 >> m)
     kind: type[Score] = Improvement if goal == "hypervolume" else Scalarised
     if not bool((surrogate.g <= 0).all(dim=-1).any()):
         kind = Feasibility
+    if n_draws is None:
+        n_draws = FEW if alone and surrogate.certain else max(4, 128 >> m)
+        if kind is Improvement:
+            lower, _ = dispatch.boxes(surrogate.f[surrogate.best][None].cpu(), reference.cpu())
+            n_draws = min(n_draws, max(1 if alone else 2, MOST_SIDES // lower.numel()))
     standard = (reference - surrogate.mean[:m]) / surrogate.scale[:m]
     try:
         return kind(surrogate, failure, n_draws, standard)

@@ -28,10 +28,12 @@ STEPS = 60
 TOLERANCE = 1e-5  # relative, of log densities
 SOME = 24  # points from which data change little from one to the next: not every fit needs to be thorough
 MANY = 128  # points from which a step is dear: from then on two starts instead of four
+DENSE = 2 * MANY  # points from which starts are compared on some `MANY` of them
 
 
-def fitted(build: Callable[[int], Any], warm: Mapping[str, Tensor] | None = None, thorough: bool = True) -> Any:
-    """The model of `build(1)`, fitted; `build(k)` gives it with all outputs k times, those of a copy side by side.
+def fitted(build: Callable[..., Any], warm: Mapping[str, Tensor] | None = None, thorough: bool = True) -> Any:
+    """The model of `build(1)`, fitted; `build(k)` gives it with all outputs k times, those of a copy side by side, and
+    `build(k, s)` that of every s-th point.
 
     Searches start from `warm`, and if they are to be thorough, from the model's own hyper-parameters and from shorter
     and longer length scales. Where the numbers allow no fit, the model's own stay, and a warning is logged. Raises
@@ -41,27 +43,38 @@ def fitted(build: Callable[[int], Any], warm: Mapping[str, Tensor] | None = None
     own = _Coordinates(model).read(model)
     starts = [own + math.log(by) * _Coordinates(model).lengths for by in STRETCHES]
     n = model.train_targets.shape[-1]
+    last = []
     if warm is not None:
         set_hyperparameters(model, warm)
-        last = _Coordinates(model).read(model)
-        starts = [last, *(starts if n < MANY else starts[:1])] if thorough else [last]
-    coordinates = _Coordinates(model)
+        last = [_Coordinates(model).read(model)]
+        starts = (starts if n < MANY or n >= DENSE else starts[:1]) if thorough else []
     try:
-        density = _Density(build(len(starts)))
-        found, loss = descend(
-            density.at, torch.cat(starts), *density.coordinates.bounds, steps=STEPS, tolerance=TOLERANCE
-        )
-        least, which = loss.reshape(len(starts), -1).min(0)
-        if bool(least.isfinite().all()):
-            chosen = found.reshape(len(starts), *own.shape)[which, torch.arange(len(own), device=which.device)]
-            coordinates.write(model, chosen)
-            return model
-        reason = "their density is nowhere finite"
+        if starts and n >= DENSE:
+            starts = [_best(build(len(last + starts), n // MANY), last + starts)]
+        chosen = _best(build(len(last + starts)), last + starts)
     except numerical_errors() as error:
-        reason = f"{type(error).__name__}: {error}"
-    _log.warning("surrogate: no hyper-parameters fit %d points (%s); the start values stay", n, reason)
-    coordinates.write(model, own)
+        _log.warning(
+            "surrogate: no hyper-parameters fit %d points (%s: %s); the start values stay",
+            n, type(error).__name__, error,
+        )  # fmt: skip
+        chosen = own
+    _Coordinates(model).write(model, chosen)
     return model
+
+
+def _best(model: Any, starts: list[Tensor]) -> Tensor:
+    """Of what searches from starts [k, p] find, the densest for each of k outputs: [k, p].
+
+    Raises ArithmeticError where no density is finite.
+    """
+    density = _Density(model)
+    found, loss = descend(
+        density.at, torch.cat(starts), *density.coordinates.bounds, steps=STEPS, tolerance=TOLERANCE
+    )
+    least, which = loss.reshape(len(starts), -1).min(0)
+    if not bool(least.isfinite().all()):
+        raise ArithmeticError("their density is nowhere finite")
+    return found.reshape(len(starts), *starts[0].shape)[which, torch.arange(len(starts[0]), device=which.device)]
 
 
 def set_hyperparameters(model: Any, values: Mapping[str, Tensor]) -> None:
