@@ -1,15 +1,18 @@
 """Three hundred evaluations: seconds a suggestion and memory, to the end.
 
 `python benchmarks/bayesian_growth.py` lets `bayes` search problems of two to four objectives, each in a process of its
-own on one thread, and writes `results/bayesian_growth.md`. `--device cuda` computes on the GPU. `--smoke` does a little
-and writes nothing.
+own on one thread, as many at a time as there are cores, and writes `results/bayesian_growth.md`. `--device cuda`
+computes on the GPU, one at a time. `--smoke` does a little and writes nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import report
 
@@ -42,11 +45,17 @@ print(json.dumps({"seconds": seconds[:-1], "peak": peak, "points": len(run.resul
 
 def main() -> None:
     device = sys.argv[sys.argv.index("--device") + 1] if "--device" in sys.argv else "cpu"
-    rows = []
-    for name in list(PROBLEMS)[:1] if report.SMOKE else PROBLEMS:
+    names = list(PROBLEMS)[:1] if report.SMOKE else list(PROBLEMS)
+
+    def search(name: str) -> Any:
         what = json.dumps([name, PROBLEMS[name], EVALUATIONS, device])
         done = subprocess.run([sys.executable, "-c", SEARCH, what], check=True, capture_output=True, text=True)
-        found = json.loads(done.stdout)
+        return json.loads(done.stdout)
+
+    with ThreadPoolExecutor(os.cpu_count() if device == "cpu" else 1) as pool:
+        results = list(pool.map(search, names))
+    rows = []
+    for name, found in zip(names, results, strict=True):
         near = [sorted(found["seconds"][n - 10 : n])[5] for n in MOMENTS]
         last = max(found["seconds"][-50:])
         rows.append([
