@@ -182,6 +182,7 @@ SIGNATURES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", SIGNATURES)
 @pytest.mark.parametrize("m, dtype, runs", [(3, "fp32", {"runs": 1}), (20, "fp64", {})])
 def test_it_compiles_for_a_gpu(kernel, m, dtype, runs, compile_triton):

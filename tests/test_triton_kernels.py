@@ -276,6 +276,7 @@ def kernels():
     }, {"num_warps": 1}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_kernel_compiles_for_a_gpu(tmp_path):
     """For Hopper, without one; and no product is fused with a sum, which would round differently."""
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}

@@ -157,6 +157,7 @@ def test_devices_without_a_kernel_draw_by_the_reference():
     assert philox.uniform(torch.empty(3, dtype=torch.int64, device="meta"), 1, 6, S).dtype == S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, aligned, one", [("fp32", True, {"d": 1}), ("fp64", False, {})])
 def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
     """A launch makes a constant of an argument that is 1."""
@@ -171,6 +172,7 @@ def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
     assert made["spilled"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["i64", "fp32", "fp64"])
 def test_numbers_compile_for_a_gpu(dtype, compile_triton):
     signature = {"keys": "*i64", "out": f"*{dtype}", "n": "i32", "stream": "u64"}
