@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -180,29 +179,6 @@ def test_hyperparameters_start_the_next_fit(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(torch.equal(value, own[name]) for name, value in again.hyperparameters.items())
     with pytest.raises(ValueError, match="expected warm hyper-parameters"):
         fit(x, f, warm=own)
-
-
-def test_starts_are_compared_on_some_of_many_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = sobol(66, 2)
-    f = two_objectives(x)
-    whole, searched, best = fit(x, f).hyperparameters, [], fitting._best
-    monkeypatch.setattr(fitting, "MANY", 16)
-    monkeypatch.setattr(fitting, "DENSE", 32)
-
-    def noted(model: Any, starts: list[Tensor]) -> Tensor:
-        searched.append((model.train_targets.shape, len(starts)))
-        return best(model, starts)
-
-    monkeypatch.setattr(fitting, "_best", noted)
-    far = {name: value + 5 for name, value in whole.items()}
-    for warm, counts in ((None, (3, 1)), (far, (4, 2))):
-        found = fit(x, f, warm=warm).hyperparameters
-        for name, value in found.items():
-            torch.testing.assert_close(value, whole[name], rtol=0.05, atol=0.02)
-        assert searched == [((2 * counts[0], 17), counts[0]), ((2 * counts[1], 66), counts[1])]
-        searched.clear()
-    fit(x, f, warm=whole, thorough=False)
-    assert searched == [((2, 66), 1)]
 
 
 def test_known_noise_leaves_the_noise_of_constraints_to_be_inferred() -> None:

@@ -18,22 +18,23 @@ TINY = 1e-300
 
 
 def descend(
-    function: Callable[[Tensor], Tensor],
+    function: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
     low: Tensor | float,
     high: Tensor | float,
     steps: int,
     tolerance: float = 1e-8,
 ) -> tuple[Tensor, Tensor]:
-    """Minimises function(x[b, p]) -> [b], of which every row depends on its own x only: where it got, and the values.
+    """Minimises function(x[b, p], asked[b]) -> [b], each row by its own x only: where it got, and the values.
 
+    Rows that are not `asked` have ended, or a step: what is said of them is ignored, and need not be computed.
     A problem ends where no variable can move down, or where a step gains less than `tolerance`, relative where the
     value is above 1. What is not a number counts as infinitely bad; a row that starts there stays.
     """
 
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+    def evaluate(x: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
-        value = function(x)
+        value = function(x, asked)
         (slope,) = torch.autograd.grad(value.sum(), x)
         usable = value.isfinite() & slope.isfinite().all(-1)
         return value.detach().masked_fill(~usable, torch.inf), slope.nan_to_num(0.0, 0.0, 0.0)
@@ -44,7 +45,7 @@ def descend(
     low, high = (torch.as_tensor(bound, dtype=x.dtype, device=x.device).expand_as(x) for bound in (low, high))
     eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     x = x.clamp(low, high)
-    value, slope = evaluate(x)
+    value, slope = evaluate(x, torch.ones_like(x[:, 0], dtype=torch.bool))
     matrix = eye.expand(len(x), -1, -1)
     fresh, running = torch.ones_like(value, dtype=torch.bool), value.isfinite()  # fresh: nothing learned yet
     for _ in range(steps):
@@ -61,7 +62,7 @@ def descend(
         new, new_value, new_slope, waiting = x, value, slope, running
         for _ in range(SHORTENINGS):
             tried = (x + step[:, None] * direction).clamp(low, high)
-            its_value, its_slope = evaluate(tried)
+            its_value, its_slope = evaluate(tried, waiting)
             promised = ((tried - x) * slope).sum(-1)
             good = waiting & (its_value <= value + ENOUGH * promised)
             new, new_slope = (torch.where(good[:, None], *pair) for pair in ((tried, new), (its_slope, new_slope)))

@@ -28,12 +28,10 @@ STEPS = 60
 TOLERANCE = 1e-5  # relative, of log densities
 SOME = 24  # points from which data change little from one to the next: not every fit needs to be thorough
 MANY = 128  # points from which a step is dear: from then on two starts instead of four
-DENSE = 2 * MANY  # points from which starts are compared on some `MANY` of them
 
 
-def fitted(build: Callable[..., Any], warm: Mapping[str, Tensor] | None = None, thorough: bool = True) -> Any:
-    """The model of `build(1)`, fitted; `build(k)` gives it with all outputs k times, those of a copy side by side, and
-    `build(k, s)` that of every s-th point.
+def fitted(build: Callable[[int], Any], warm: Mapping[str, Tensor] | None = None, thorough: bool = True) -> Any:
+    """The model of `build(1)`, fitted; `build(k)` gives it with all outputs k times, those of a copy side by side.
 
     Searches start from `warm`, and if they are to be thorough, from the model's own hyper-parameters and from shorter
     and longer length scales. Where the numbers allow no fit, the model's own stay, and a warning is logged. Raises
@@ -43,15 +41,12 @@ def fitted(build: Callable[..., Any], warm: Mapping[str, Tensor] | None = None, 
     own = _Coordinates(model).read(model)
     starts = [own + math.log(by) * _Coordinates(model).lengths for by in STRETCHES]
     n = model.train_targets.shape[-1]
-    last = []
     if warm is not None:
         set_hyperparameters(model, warm)
-        last = [_Coordinates(model).read(model)]
-        starts = (starts if n < MANY or n >= DENSE else starts[:1]) if thorough else []
+        last = _Coordinates(model).read(model)
+        starts = [last, *(starts if n < MANY else starts[:1])] if thorough else [last]
     try:
-        if starts and n >= DENSE:
-            starts = [_best(build(len(last + starts), n // MANY), last + starts)]
-        chosen = _best(build(len(last + starts)), last + starts)
+        chosen = _best(build(len(starts)), starts)
     except numerical_errors() as error:
         _log.warning(
             "surrogate: no hyper-parameters fit %d points (%s: %s); the start values stay",
@@ -119,10 +114,10 @@ class _Coordinates:
         return torch.where(self.logarithmic, values.clamp_min(1e-300).log(), values)
 
     def tensors(self, rows: Tensor) -> dict[str, Tensor]:
-        """The parameters at a place, by name, differentiable."""
+        """The parameters there, by name, differentiable; of as many outputs as there are rows."""
         values = torch.where(self.logarithmic, torch.where(self.logarithmic, rows, 0.0).exp(), rows)
         parts = zip(self.shapes.items(), values.split(self.widths, -1), strict=True)
-        return {name: part.reshape(shape) for (name, shape), part in parts}
+        return {name: part.reshape([-1, *shape[1:]][: len(shape)]) for (name, shape), part in parts}
 
     def write(self, model: Any, rows: Tensor) -> None:
         """Moves the model there."""
@@ -130,7 +125,7 @@ class _Coordinates:
 
 
 class _Density(nn.Module):
-    """Minus the log posterior density of the hyper-parameters of each output: rows [k, p] -> [k].
+    """Minus the log posterior density of the hyper-parameters of each of k outputs.
 
     Rasmussen, Williams (2006), "Gaussian Processes for Machine Learning", equations 2.30 and 5.9, and the priors.
     """
@@ -139,21 +134,27 @@ class _Density(nn.Module):
         super().__init__()
         self.model, self.coordinates = model, _Coordinates(model)
 
-    def at(self, rows: Tensor) -> Tensor:
-        named = {f"model.{name}": value for name, value in self.coordinates.tensors(rows).items()}
-        value: Tensor = torch.func.functional_call(self, named, ())
-        return value
+    def at(self, places: Tensor, asked: Tensor) -> Tensor:
+        """Of places [k, p]: [k]; infinite where it is not asked[k]."""
+        outputs = asked.nonzero()[:, 0]
+        named = {f"model.{name}": value for name, value in self.coordinates.tensors(places[outputs]).items()}
+        found: Tensor = torch.func.functional_call(self, named, (outputs,))
+        return torch.full_like(places[:, 0], torch.inf).index_put((outputs,), found)
 
-    def forward(self) -> Tensor:
-        model, k = self.model, self.coordinates.outputs
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Of the model's parameters, which are those of `outputs` [r] alone: [r]."""
+        model, r = self.model, len(outputs)
         x, y = shared(model.train_inputs[0]), model.train_targets
         n = y.shape[-1]
         known = covariance(model.covar_module, x, x)
-        noise = model.likelihood.noise.reshape(k, -1).expand(k, n)
-        residual = y.reshape(k, n) - model.mean_module(x).reshape(k, n)
-        loss: Tensor = _Loss.apply(known + torch.diag_embed(noise), residual)  # type: ignore[no-untyped-call]
+        noise = model.likelihood.noise
+        noise = noise.reshape(-1, noise.shape[-1])
+        if len(noise) > r:  # what is known of noise is no parameter, and there for all outputs
+            noise = noise[outputs]
+        residual = y.reshape(-1, n)[outputs] - model.mean_module(x).reshape(r, n)
+        loss: Tensor = _Loss.apply(known, noise.expand(r, n), residual)  # type: ignore[no-untyped-call]
         for _, module, prior, closure, _ in model.named_priors():
-            loss = loss - prior.log_prob(closure(module)).reshape(k, -1).sum(-1)
+            loss = loss - prior.log_prob(closure(module)).reshape(r, -1).sum(-1)
         return loss
 
 
@@ -161,9 +162,11 @@ class _Loss(torch.autograd.Function):
     """Minus the log likelihood [k]. Its gradient is written down, not traced through the factorisation."""
 
     @staticmethod
-    def forward(context: Any, covariance: Tensor, residual: Tensor) -> Tensor:
-        lower, failed = torch.linalg.cholesky_ex(covariance)
-        lower = torch.where((failed == 0)[:, None, None], lower, torch.nan)
+    def forward(context: Any, covariance: Tensor, noise: Tensor, residual: Tensor) -> Tensor:
+        noisy = covariance.clone()
+        noisy.diagonal(dim1=-2, dim2=-1).add_(noise)
+        lower, failed = torch.linalg.cholesky_ex(noisy)
+        lower[failed != 0] = torch.nan
         precision = torch.cholesky_inverse(lower)
         weights = (precision @ residual[..., None])[..., 0]
         context.save_for_backward(precision, weights)
@@ -173,7 +176,8 @@ class _Loss(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(context: Any, *slope: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(context: Any, *slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         precision, weights = context.saved_tensors
-        by_covariance = precision - weights[:, :, None] * weights[:, None, :]
-        return 0.5 * slope[0][:, None, None] * by_covariance, slope[0][:, None] * weights
+        by_covariance = weights[:, :, None] * weights[:, None, :]
+        torch.sub(precision, by_covariance, out=by_covariance).mul_(0.5 * slope[0][:, None, None])
+        return by_covariance, by_covariance.diagonal(dim1=-2, dim2=-1), slope[0][:, None] * weights

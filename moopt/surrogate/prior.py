@@ -32,11 +32,10 @@ class Prior:
     warp: bool = False
     sparse: bool = False
 
-    def model(self, x: Tensor, z: Tensor, z_var: Tensor | None, copies: int, stride: int = 1) -> Any:
-        """BoTorch's model of each column of z[n, k], of known noise or none, `copies` times: of every `stride`-th."""
+    def model(self, x: Tensor, z: Tensor, z_var: Tensor | None, copies: int) -> Any:
+        """BoTorch's model of each column of z[n, k], of known noise or none, `copies` times."""
         from botorch.models import SingleTaskGP
 
-        x, z, z_var = x[::stride], z[::stride], None if z_var is None else z_var[::stride]
         z, z_var = z.repeat(1, copies), None if z_var is None else z_var.repeat(1, copies)
         batch = torch.Size([z.shape[-1]] if z.shape[-1] > 1 else [])
         likelihood = _next_to_exact(batch) if self.deterministic and z_var is None else None

@@ -164,7 +164,7 @@ class Search:
         low, high = torch.where(fixed, x, 0.0), torch.where(fixed, x, 1.0)
         parts = zip(x.split(score.chunk), low.split(score.chunk), high.split(score.chunk), strict=True)
         climbed = [
-            descend(lambda points: -score(points), *part, steps=_STEPS, tolerance=_TOLERANCE)[0] for part in parts
+            descend(lambda points, _: -score(points), *part, steps=_STEPS, tolerance=_TOLERANCE)[0] for part in parts
         ]
         return torch.cat(climbed)
 
