@@ -9,6 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests run side by side: threads of one would wait for those of another, and small models take many times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 

@@ -276,6 +276,7 @@ def test_twenty_kills_change_nothing(tmp_path):
     pandas.testing.assert_frame_equal(left.drop(columns="seconds"), right.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_study_that_goes_on_later(spec, tmp_path):
     (tmp_path / "own.py").write_text(SLOW.replace("0.02", "0.2"))
     spec.write_text(SPEC.replace('name = "re21"', f'name = "{tmp_path / "own.py"}:Slow"'))
