@@ -74,6 +74,7 @@ class MOEAD(AskTell):
         _checks.whole("pop_size", self.pop_size, low=2)
         _checks.whole("neighbours", self.neighbours, low=2)
         _checks.number("theta", self.theta, low=0.0)
+        _checks.truth("normalise", self.normalise)
         if self.scalarising not in FUNCTIONS:
             raise ValueError(f"scalarising: expected one of {', '.join(FUNCTIONS)}, got {self.scalarising!r}")
 

@@ -26,6 +26,13 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     return float(value)
 
 
+def truth(name: str, value: Any) -> bool:
+    """`value`, a bool; raises ValueError otherwise."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: expected True or False, got {value!r}")
+    return value
+
+
 def wholes(name: str, value: Any, low: int = 1) -> tuple[int, ...]:
     """`value`, a sequence of numbers, as ints of at least `low`; raises ValueError otherwise."""
     if isinstance(value, str) or not isinstance(value, Sequence):

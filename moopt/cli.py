@@ -368,7 +368,7 @@ def _options(
         try:
             value = json.loads(text)
         except ValueError:
-            value = text
+            value = {"True": True, "False": False, "None": None}.get(text, text)
         chosen[owners[0]][option] = value
     return chosen["problem"], chosen["algorithm"]
 

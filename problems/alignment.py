@@ -107,6 +107,7 @@ class ExactAlignment(GenerativeProblem):
         if _checks.number("beta", self.beta) <= 0:
             raise ValueError(f"beta: expected a positive number, got {self.beta!r}")
         _checks.whole("samples", self.samples, low=2)
+        _checks.truth("exact", self.exact)
 
     @property
     def stochastic(self) -> bool:  # type: ignore[override]

@@ -38,6 +38,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from moopt import _checks
 from moopt.kernels.arithmetic import power
 from moopt.problem import Problem
 from moopt.problems._functions import Noisy
@@ -662,8 +663,7 @@ class RE91(_RE):
     )
 
     def __post_init__(self) -> None:
-        if not isinstance(self.noise, bool):
-            raise ValueError(f"noise: expected True or False, got {self.noise!r}")
+        _checks.truth("noise", self.noise)
 
     @property
     def stochastic(self) -> bool:  # type: ignore[override]

@@ -1,5 +1,7 @@
 """Every entry of the catalogues keeps its contract by being listed, and attains what it must."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -42,6 +44,26 @@ def test_algorithms_keep_their_contract(name):
     options, problem, budget, attained = ALGORITHMS[name]
     problem = None if problem is None else moopt.problem(problem)
     check_algorithm(moopt.algorithm(name, **options), problem, budget=budget, hypervolume=attained)
+
+
+SWITCHES = [
+    (kind, name, option.name)
+    for kind in ("problems", "algorithms")
+    for name in registry.catalogue(kind)
+    if dataclasses.is_dataclass(registry.load(kind, name))
+    for option in dataclasses.fields(registry.load(kind, name))
+    if option.type in ("bool", "bool | None", bool)
+]
+
+
+@pytest.mark.parametrize("kind, name, option", SWITCHES)
+def test_what_is_on_or_off_is_nothing_else(kind, name, option):
+    """Any word but the empty one would count as True, 'False' too."""
+    make = moopt.problem if kind == "problems" else moopt.algorithm
+    for wrong in ("False", 1):
+        with pytest.raises(ValueError, match=f"^{option}: expected True or False, got {wrong!r}"):
+            make(name, **{option: wrong})
+    assert getattr(make(name, **{option: True}), option) is True
 
 
 @pytest.mark.parametrize("name", ["nsga2", "random"])

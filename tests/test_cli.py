@@ -349,6 +349,7 @@ def test_values_that_do_not_fit(tmp_path, arguments, words):
         (["pop_size=ten"], ["pop_size: expected a whole number of at least 2, got 'ten'"]),
         (["pop_size=[10]"], ["got [10]"]),
         (["n_var=1"], ["n_var: expected a whole number of at least 2, got 1"]),
+        (["n_var=True"], ["n_var: expected a whole number of at least 2, got True"]),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, settings, words):

@@ -56,7 +56,8 @@ class Bayesian(AskTell):
     `n_raw`, `n_restarts`: quasi-random starts of its optimiser, and how many it improves; see
     `moopt.surrogate.suggest`.
 
-    Raises ValueError for counts that are not positive, a reference point of another length, another word.
+    Raises ValueError for counts that are not positive, a reference point of another length, another word, what is
+    neither True nor False.
     """
 
     n_initial: int | None = None
@@ -79,6 +80,9 @@ class Bayesian(AskTell):
         for name in ("n_initial", "batch", "n_modelled", "n_draws", "n_raw", "n_restarts"):
             if getattr(self, name) is not None:
                 _checks.whole(name, getattr(self, name))
+        for name in ("warp", "sparse"):
+            if getattr(self, name) is not None:
+                _checks.truth(name, getattr(self, name))
         if self.failures not in ("learn", "abandon"):
             raise ValueError(f"failures: expected learn or abandon, got {self.failures!r}")
         if self.reference_point is not None:
