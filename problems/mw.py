@@ -27,11 +27,12 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.kernels.arithmetic import power
-from moopt.problems._functions import Noisy, linear_shape, spherical_shape
-from moopt.selection import nondominated_mask, thin
+from moopt.problems._functions import Noisy, linear_shape, simplex_lattice, spherical_shape
+from moopt.selection import nondominated_mask
 from moopt.space import Box
 
 FARTHEST, STEPS = 3.0, 1000  # distances among which the nearest feasible one is looked for
+TOUCHING = 1e-12  # a constraint that is not more than this counts as met
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,39 +70,81 @@ class _MW(Noisy):
         return f, self.constraints(f)
 
     def pareto_front(self, n: int) -> Tensor:
-        """`n` of what is not dominated among the nearest feasible points at 10 n positions."""
-        count = 10 * _checks.whole("n", n, low=2)
+        """About `n` of the nearest feasible points that nothing dominates: of two objectives evenly spaced along each
+        piece, its ends included, of more on a lattice."""
+        _checks.whole("n", n, low=2)
         if self.n_obj == 2:
-            position = torch.linspace(0.0, self.most, count, dtype=torch.float64)[:, None]
-        else:
-            even = torch.quasirandom.SobolEngine(self.n_obj - 1).draw(count, dtype=torch.float64)
-            corners = torch.cartesian_prod(*[even.new_tensor([0.0, 1.0])] * (self.n_obj - 1))
-            position = self.most * torch.cat((corners, even))
+            return _along_pieces(*self._traced(n), n)
+        more = n
+        for _ in range(8):
+            front = self._at(self._lattice(more))
+            front = front[nondominated_mask(front)]
+            if len(front) >= n:
+                break
+            more = max(more + 1, more * n // max(1, len(front)))
+        return front
+
+    def _at(self, position: Tensor) -> Tensor:
+        """The nearest feasible points [k', m] of those positions [k, m - 1] that have one."""
         near = self._nearest(position)
-        f = self.shape(position[near.isfinite()], near[near.isfinite()][:, None])
-        f = f[nondominated_mask(f)]
-        return f[thin(f, torch.ones_like(f[:, 0], dtype=torch.bool), n)]
+        return self.shape(position[near.isfinite()], near[near.isfinite()][:, None])
+
+    def _lattice(self, n: int) -> Tensor:
+        """About `n` positions [n', m - 1]."""
+        side = torch.linspace(0.0, self.most, max(2, round(n ** (1 / (self.n_obj - 1)))), dtype=torch.float64)
+        return torch.cartesian_prod(*[side] * (self.n_obj - 1)).reshape(-1, self.n_obj - 1)
+
+    def _traced(self, n: int) -> tuple[Tensor, Tensor]:
+        """Points of a front of two objectives, f[k, 2], so many that neighbours on a piece are much nearer than those
+        of n evenly spaced ones, and that distance: intervals of positions are halved until they are short enough."""
+        position = torch.linspace(0.0, self.most, 4 * n, dtype=torch.float64)
+        f, place = torch.empty(0, 2, dtype=torch.float64), position[:0]
+        while True:
+            near = self._nearest(position[:, None])
+            found = self.shape(position[:, None], near[:, None]).masked_fill(near.isinf()[:, None], torch.inf)
+            place, order = torch.cat((place, position)).sort()
+            f = torch.cat((f, found))[order]
+            front = nondominated_mask(f) & f.isfinite().all(-1)
+            reach = f[front].amax(0) - f[front].amin(0)
+            longest = float(reach.norm()) / (4 * n)
+            apart = (f[1:] - f[:-1]).norm(dim=-1) > longest
+            end = front[1:] ^ front[:-1]  # of a piece, which may be a single point
+            split = (end | (apart & front[1:] & front[:-1])) & (place.diff() > 1e-10)
+            if not split.any():
+                return f[front], f.new_tensor(longest)
+            position = ((place[1:] + place[:-1]) / 2)[split]
 
     def _nearest(self, position: Tensor) -> Tensor:
         """The least feasible distance [k] of positions [k, m - 1]; infinite where there is none."""
+        return torch.cat([self._nearest_of(part) for part in position.split(1000)])
 
-        def feasible(g: Tensor) -> Tensor:
-            f = self.shape(position[:, None].expand(-1, g.shape[-1], -1), g[..., None].expand(len(position), -1, 1))
-            return (self.constraints(f) <= 1e-12).all(-1)
+    def _nearest_of(self, position: Tensor) -> Tensor:
+        def excess(g: Tensor, at: Tensor = position) -> Tensor:
+            f = self.shape(at[:, None].expand(-1, g.shape[-1], -1), g[..., None].expand(len(at), -1, 1))
+            return self.constraints(f).amax(-1)
 
         grid = torch.linspace(1.0, FARTHEST, STEPS, dtype=torch.float64)
-        step = grid[1] - grid[0]
-        found = torch.full((len(position),), torch.inf, dtype=torch.float64)
-        for chunk in grid.flip(0).split(100):
-            good = feasible(chunk[None])
-            least = torch.where(good, chunk, torch.inf).amin(-1)
-            found = torch.where(least.isfinite(), least, found)
-        low, high = (found - step).clamp_min(1.0), found
+        height = excess(grid[None])
+        least = torch.where(height <= TOUCHING, grid, torch.inf).amin(-1)
+        # where the constraints dip between two distances of the grid, the region may be thinner than a step
+        around = torch.nn.functional.pad(height, (1, 1), value=torch.inf)
+        dip = (height > TOUCHING) & (height <= around[:, :-2]) & (height <= around[:, 2:]) & (grid < least[:, None])
+        row, place = dip.nonzero(as_tuple=True)
+        low, high = grid[(place - 1).clamp_min(0)], grid[(place + 1).clamp_max(STEPS - 1)]
+        for _ in range(60):
+            third = (high - low) / 3
+            left, right = excess(torch.stack((low + third, high - third), -1), position[row]).unbind(-1)
+            low, high = torch.where(left <= right, low, low + third), torch.where(left <= right, high - third, high)
+        bottom = (low + high) / 2
+        bottom = bottom.masked_fill(excess(bottom[:, None], position[row])[:, 0] > TOUCHING, torch.inf)
+        found = least.scatter_reduce(0, row, bottom, "amin")
+        low = grid[(torch.searchsorted(grid, found.clamp_max(FARTHEST)) - 1).clamp_min(0)]
+        high = found
         for _ in range(40):
             middle = (low + high) / 2
-            good = feasible(middle.nan_to_num(FARTHEST, FARTHEST)[:, None])[:, 0]
+            good = excess(middle.nan_to_num(FARTHEST, FARTHEST)[:, None])[:, 0] <= TOUCHING
             low, high = torch.where(good, low, middle), torch.where(good, middle, high)
-        return torch.where(feasible(torch.ones(len(position), 1, dtype=torch.float64))[:, 0], 1.0, high)
+        return torch.where(height[:, 0] <= TOUCHING, 1.0, high)
 
     @cached_property
     def _front(self) -> Tensor:
@@ -121,6 +164,28 @@ class _MW(Noisy):
         return super().reference_point if known is None else torch.tensor(known, dtype=torch.float64)
 
 
+def _along_pieces(f: Tensor, longest: Tensor, n: int) -> Tensor:
+    """About `n` of the points f[k, 2] of a front, evenly spaced along each piece, of which both ends stay.
+
+    Neighbours farther from each other than `longest` belong to different pieces.
+    """
+    f = f[f[:, 0].argsort()]
+    step = f.diff(dim=0).norm(dim=-1)
+    pieces = f.tensor_split((step > longest).nonzero()[:, 0] + 1)
+    lengths = [piece.diff(dim=0).norm(dim=-1).cumsum(0) for piece in pieces]
+    total = sum(float(length[-1]) for length in lengths if len(length))
+    chosen = []
+    for piece, length in zip(pieces, lengths, strict=True):
+        if not len(length):
+            chosen.append(piece)
+            continue
+        count = max(2, round(n * float(length[-1]) / total))
+        along = torch.cat((length.new_zeros(1), length))
+        wanted = torch.linspace(0.0, float(length[-1]), count, dtype=f.dtype)
+        chosen.append(piece[torch.searchsorted(along, wanted).clamp_max(len(piece) - 1).unique()])
+    return torch.cat(chosen)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _AnyNumber(_MW):
     """Options: `n_obj` objectives, `n_var` variables (n_obj + 12 where not given), `noise`."""
@@ -133,6 +198,12 @@ class _AnyNumber(_MW):
         object.__setattr__(self, "n_obj", n_obj)
         object.__setattr__(self, "n_var", n_obj + 12 if self.n_var is None else self.n_var)
         super().__post_init__()
+
+
+def _linear_position(w: Tensor) -> Tensor:
+    """Where `linear_shape` gives the points w[k, m] of the simplex: [k, m - 1]."""
+    left = torch.cat((torch.ones_like(w[:, :1]), 1.0 - w.flip(-1).cumsum(-1)[:, :-1]), -1).clamp(0.0, 1.0)
+    return torch.where(left[:, :-1] > 0.0, left[:, 1:] / left[:, :-1], 0.0)
 
 
 def _whole_power(x: Tensor, exponent: int) -> Tensor:
@@ -225,6 +296,9 @@ class MW4(_AnyNumber):
     def shape(self, position: Tensor, g: Tensor) -> Tensor:
         return g * linear_shape(1.0 - position)
 
+    def _lattice(self, n: int) -> Tensor:
+        return 1.0 - _linear_position(simplex_lattice(n, self.n_obj))
+
     def constraints(self, f: Tensor) -> Tensor:
         along = f[..., -1] - f[..., :-1].sum(-1)
         return (f.sum(-1) - 1.0 - _wave(along, 0.4, 2.5, 8))[..., None]
@@ -306,6 +380,10 @@ class MW8(_AnyNumber):
 
     def shape(self, position: Tensor, g: Tensor) -> Tensor:
         return g * spherical_shape(0.5 * math.pi * position)
+
+    def _lattice(self, n: int) -> Tensor:
+        squares = simplex_lattice(n, self.n_obj) ** 2
+        return torch.acos(_linear_position(squares / squares.sum(-1, keepdim=True)).sqrt()) / (0.5 * math.pi)
 
     def constraints(self, f: Tensor) -> Tensor:
         square = (f**2).sum(-1)

@@ -8,7 +8,9 @@ import torch
 from botorch.test_functions import multi_objective as theirs
 
 import moopt
+from moopt.indicators import hypervolume
 from moopt.random import Rng
+from moopt.selection import nondominated_mask
 
 # name -> BoTorch's class, and the sign of its answers in our minimised sense
 SAME = {
@@ -140,3 +142,32 @@ def test_mw5_as_in_the_study_of_egbo():
     assert plain.reference_point.tolist() == [1.2, 1.2]
     with pytest.raises(ValueError, match="distance"):
         moopt.problem("mw5", distance="g9")
+
+
+@pytest.mark.parametrize("number", range(1, 15))
+def test_fronts_of_mw_have_no_holes(number):
+    """Against all that is not dominated at many more positions: nothing of it is far away, no volume is lost."""
+    problem = moopt.problem(f"mw{number}")
+    dense = problem._at(problem._lattice(20_000 if problem.n_obj == 3 else 5_000))
+    dense = dense[nondominated_mask(dense)]
+    front = problem.pareto_front(1000)
+    assert nondominated_mask(front).all() and 40 <= len(front) <= 1100
+    width = problem.nadir - problem.ideal
+    gap = torch.cdist(dense / width, front / width).amin(1).max()
+    if number != 5:  # whose front is points that a grid of positions misses
+        ideal = 1 / 1000 if problem.n_obj == 2 else 0.5 / 1000**0.5
+        assert gap < 4 * ideal
+    reference = problem.nadir + 0.1 * width
+    volumes = [hypervolume(points, reference) for points in (front, dense)]
+    assert volumes[0] > volumes[1] * (1 - (1e-3 if problem.n_obj == 2 else 0.02))
+
+
+def test_the_front_of_mw5_is_where_its_regions_touch_the_circle():
+    """sin(6 t^3) = 0, t = pi/2 - 2 |angle - pi/4|: single points at a radius of 1, besides the ends."""
+    front = moopt.problem("mw5").pareto_front(500)
+    angle = torch.atan2(front[:, 1], front[:, 0])
+    t = (torch.arange(1, 8, dtype=torch.float64) * torch.pi / 6) ** (1 / 3)
+    touching = torch.pi / 4 + (torch.pi / 2 - t[t < torch.pi / 2]) / 2
+    for wanted in (*touching, *(torch.pi / 2 - touching)):
+        nearest = (angle - wanted).abs().argmin()
+        assert (angle[nearest] - wanted).abs() < 1e-5 and (front[nearest].norm() - 1).abs() < 2e-4

@@ -5,24 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.crowding import crowding
 from moopt.kernels.dominance import lexsort, rank
 from moopt.kernels.survival import Ranked
-
-AT_ONCE = 16  # so many rounds for a capacity's worth, at most: a round for each last point gains no hypervolume
-
-
-def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
-    """Which of the valid[..., n] points f[..., n, m] stay: bool[..., n]; see `moopt.selection.thin`."""
-    n = f.shape[-2]
-    position = torch.arange(n, device=f.device).expand(valid.shape)
-    for _ in range(max(0, n - capacity).bit_length()):
-        order = lexsort([~valid, -crowding(f.masked_fill(~valid[..., None], torch.nan), None)])
-        count = valid.sum(-1, keepdim=True)
-        surplus = (count - capacity).clamp_min(0)
-        stay = count - torch.maximum((surplus + 1) // 2, surplus.clamp_max(capacity // AT_ONCE))
-        valid = torch.zeros_like(valid).scatter(-1, order, position < stay)
-    return valid
+from moopt.kernels.thinning import thin
 
 
 def keepers(

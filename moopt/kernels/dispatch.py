@@ -26,6 +26,7 @@ from moopt.kernels import (
     offers,
     philox,
     survival,
+    thinning,
     variation,
 )
 from moopt.kernels import boxes as nondominated_boxes
@@ -81,10 +82,10 @@ survivors = Kernel(
     cuda="selection_cuda",
 )
 thin = Kernel(
-    archive.thin,
+    thinning.thin,
     "(Tensor f, Tensor valid, int capacity) -> Tensor",
     lambda f, valid, capacity: torch.empty_like(valid),
-    cpu="archive_cpu",
+    cpu="thinning_cpu",
 )
 keepers = Kernel(
     archive.keepers,

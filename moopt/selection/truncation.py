@@ -56,10 +56,11 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         valid: which of the points exist, bool[..., n].
         capacity: the number of points that may stay, at least 0.
 
-    In each round half of what is too many goes, or a sixteenth of `capacity` if that is more, the most crowded
-    first (later rows among equals), and crowding distances are computed anew: about four rounds, in place of
-    one for every removed point. Where `capacity` allows, the extreme points of each objective stay. Raises ValueError
-    for shapes that do not fit.
+    Who is nearest to another point goes first, as in SPEA2 (Zitzler, Laumanns, Thiele 2001, section 3.2), distances
+    measured in the objectives' ranges. That takes about five rounds: in each, half of what is too many goes, or a
+    sixteenth of `capacity` if that is more, but no point whose nearest neighbour goes in the same round. So no holes
+    are torn, and of copies one stays. Where `capacity` allows, the first extreme points of each objective stay.
+    Points with NaN go first of all. Raises ValueError for shapes that do not fit.
     """
     f = as_points("f", f)
     if valid.shape != f.shape[:-1] or valid.dtype != torch.bool:
