@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.surrogate.acquisition import Goal
@@ -42,7 +42,7 @@ class Bayes(Bayesian):
     def goal(self, problem: Problem) -> Goal:
         return "hypervolume" if problem.n_obj < 5 else "scalarised"
 
-    def candidates(self, problem: Problem, data: Population, rng: Rng) -> Tensor:
+    def candidates(self, problem: Problem, data: Points, rng: Rng) -> Tensor:
         return offspring(problem, data, rng, 256)
 
     def notes(self, problem: Problem, state: State) -> list[str]:

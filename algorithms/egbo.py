@@ -23,7 +23,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.operators import Variation
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.surrogate.acquisition import Goal
@@ -52,5 +52,5 @@ class EGBO(Bayesian):
     def goal(self, problem: Problem) -> Goal:
         return "hypervolume" if problem.n_obj < 5 else "scalarised"
 
-    def candidates(self, problem: Problem, data: Population, rng: Rng) -> Tensor:
+    def candidates(self, problem: Problem, data: Points, rng: Rng) -> Tensor:
         return offspring(problem, data, rng, self.offspring, self.parents, self.variation)

@@ -25,16 +25,15 @@ on ZDT1. Integers, choices and permutations have operators of their own (`moopt.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
+from moopt.algorithm import Generational, Turn
 from moopt.operators import Variation
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import best, crowding_distance, nondominated_rank, tournament
 from moopt.selection.contribution import MOST_SAMPLES, expected_contribution, truncate
@@ -44,14 +43,14 @@ from moopt.selection.contribution import MOST_SAMPLES, expected_contribution, tr
 class State:
     """`rank`, `fitness` [r, n] of the population; `reference` [r, m], infinite until something was evaluated."""
 
-    population: Population
+    population: Points
     rank: Tensor
     fitness: Tensor
     reference: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class HypE(AskTell):
+class HypE(Generational[Problem, State]):
     """Keeps the points with which the most hypervolume would be lost.
 
     The reference point is that of the problem; where it has none, the greatest values among the points told first,
@@ -69,30 +68,26 @@ class HypE(AskTell):
         _checks.whole("n_samples", self.n_samples, high=MOST_SAMPLES)
 
     def init(self, problem: Problem, rng: Rng) -> State:
-        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
         reference = empty.f.new_full((rng.runs, problem.n_obj), torch.inf)
         if problem.reference_point is not None:
             reference = problem.reference_point.to(reference).expand_as(reference).clone()
         none = empty.f.new_zeros(rng.runs, 0)
         return State(empty, none.long(), none.double(), reference)
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        if len(state.population) < self.pop_size:
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.fitness)
-        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
+    def mate(self, problem: Problem, state: State, turn: Turn) -> Tensor:
+        parents = tournament(turn.rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.fitness)
+        return self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(1))
 
-    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        reference = torch.where(torch.isfinite(state.reference), state.reference, beyond(evaluation))
+    def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
+        reference = torch.where(torch.isfinite(state.reference), state.reference, beyond(born))
         corner = torch.where(torch.isfinite(reference), reference, 0.0)
-        merged = Population.of(problem, x, evaluation).join(state.population)
+        merged = born.join(state.population)
         n = min(self.pop_size, len(merged))
         rank = nondominated_rank(merged.f, merged.violation, n_keep=n)
         last = rank.kthvalue(n, dim=-1, keepdim=True).values
         f = merged.f.nan_to_num(torch.inf)
-        u = rng.uniform(0 if problem.n_obj == 2 else self.n_samples, problem.n_obj)
+        u = turn.rng.uniform(0 if problem.n_obj == 2 else self.n_samples, problem.n_obj)
         surplus = (rank <= last).sum(-1) - n
         crowding = crowding_distance(merged.f, rank)
         stay = truncate(f, rank == last, surplus, len(merged) - n, corner, u, crowding)
@@ -102,14 +97,11 @@ class HypE(AskTell):
         fitness = expected_contribution(population.f.nan_to_num(torch.inf), first, corner, first.sum(-1), u)
         return State(population, rank, fitness, reference)
 
-    def population(self, problem: Problem, state: State) -> Population:
-        return state.population
 
-
-def beyond(evaluation: Evaluation) -> Tensor:
+def beyond(points: Points) -> Tensor:
     """A tenth of the range beyond the greatest values of what was evaluated: [r, m], infinite where all failed."""
-    failed = evaluation.failed[..., None]
-    high = evaluation.f.masked_fill(failed, -torch.inf).amax(-2)
-    width = high - evaluation.f.masked_fill(failed, torch.inf).amin(-2)
+    failed = points.failed[..., None]
+    high = points.f.masked_fill(failed, -torch.inf).amax(-2)
+    width = high - points.f.masked_fill(failed, torch.inf).amin(-2)
     reference = high + 0.1 * torch.where(width > 0, width, 1.0)
     return reference.masked_fill(failed.all(-2), torch.inf)

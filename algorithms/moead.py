@@ -25,17 +25,16 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
+from moopt.algorithm import Generational, Turn
 from moopt.operators import Variation
 from moopt.operators.directions import directions
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection.neighbourhood import neighbours, replacement
 from moopt.selection.niching import associate, running_ideal
@@ -48,12 +47,12 @@ LEAST = 1e-6  # weight, as is usual; the paper has none
 class State:
     """`population`: row i belongs to subproblem i, once there are pop_size rows; `ideal` [r, m] over the run."""
 
-    population: Population
+    population: Points
     ideal: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class MOEAD(AskTell):
+class MOEAD(Generational[Problem, State]):
     """One individual for each of `pop_size` weight vectors, which mates and competes among its `neighbours`.
 
     `scalarising`: "tchebycheff", "weighted_sum" (convex fronts only) or "pbi" with the penalty `theta`. `normalise`:
@@ -79,36 +78,35 @@ class MOEAD(AskTell):
             raise ValueError(f"scalarising: expected one of {', '.join(FUNCTIONS)}, got {self.scalarising!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
-        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
         return State(empty, empty.f.new_full((rng.runs, problem.n_obj), torch.inf))
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        if len(state.population) < self.pop_size:
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
+    def mate(self, problem: Problem, state: State, turn: Turn) -> tuple[Tensor, dict[str, Tensor]]:
         _, near = self._subproblems(problem, state.ideal)
         n, size = near.shape
-        first = rng.fold(0).integers(size, n)
-        second = (first + 1 + rng.fold(1).integers(size - 1, n)) % size
+        first = turn.rng.fold(0).integers(size, n)
+        second = (first + 1 + turn.rng.fold(1).integers(size - 1, n)) % size
         own = torch.arange(n, device=near.device).expand_as(first)
         parents = torch.cat((near[own, first], near[own, second]), -1)
-        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(2))[:, :n], own.clone(), state
+        children = self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(2))[:, :n]
+        return children, {"home": own.clone()}
 
-    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        told, population, n = Population.of(problem, x, evaluation), state.population, self.pop_size
+    def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
+        told, population, n = born.without("home"), state.population, self.pop_size
         violation = told.violation
         ideal = running_ideal(state.ideal, told.f, violation <= 0)
         if len(population) < n:  # the first n points take the subproblems, then all compete
             told = population.join(told)
             if len(told) < n:
                 return State(told, ideal)
-            population, violation = told.select(torch.arange(n, device=x.device).expand(len(x), n)), told.violation
+            row = torch.arange(n, device=ideal.device).expand(len(ideal), n)
+            population, violation = told.select(row), told.violation
         weights, near = self._subproblems(problem, ideal)
         origin = torch.where(torch.isfinite(ideal), ideal, 0.0)[:, None]
         scale = self._scale(population, origin)
         f, held = ((points.f - origin) / scale for points in (told, population))
-        home = associate(f.nan_to_num(0.0), weights).niche if tag is None else tag
+        given = "home" not in born.columns
+        home = associate(f.nan_to_num(0.0), weights).niche if given else born.columns["home"]
         target = near.index_select(0, home.flatten()).view(*home.shape, -1)  # [r, k, T]
         chosen = replacement(f, violation, target, held, population.violation, weights, self.scalarising, self.theta)
         return State(told.select(chosen, population), ideal)
@@ -116,15 +114,12 @@ class MOEAD(AskTell):
     def _subproblems(self, problem: Problem, like: Tensor) -> tuple[Tensor, Tensor]:
         return subproblems(self.pop_size, problem.n_obj, min(self.neighbours, self.pop_size), like.dtype, like.device)
 
-    def _scale(self, population: Population, origin: Tensor) -> Tensor:
+    def _scale(self, population: Points, origin: Tensor) -> Tensor:
         """What objectives are divided by: [r, 1, m], like `origin`."""
         if not self.normalise:
             return torch.ones_like(origin)
         width = population.f.masked_fill(~population.feasible[..., None], -torch.inf).amax(-2, keepdim=True) - origin
         return torch.where(torch.isfinite(width) & (width > 0), width, 1.0)
-
-    def population(self, problem: Problem, state: State) -> Population:
-        return state.population
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ IEEE Transactions on Evolutionary Computation 6(2), 182-197.
 
 Paper                        here
 P_t, |P_t| = N               State.population, pop_size
-Q_t                          the children that `ask` returns
+Q_t                          the children that `mate` returns, `born`
 R_t = P_t + Q_t              f, violation: children first
 i_rank, i_distance           State.rank, State.crowding
 crowded comparison (III-B)   survivors, tournament(rank, -crowding)
@@ -17,17 +17,16 @@ permutations have operators of their own (`moopt.operators.Variation`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
+from moopt.algorithm import Generational, Turn
 from moopt.operators import Variation
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import survivors, tournament
 
@@ -36,13 +35,13 @@ from moopt.selection import survivors, tournament
 class State:
     """`rank` and `crowding` [r, n] of the population when it was selected."""
 
-    population: Population
+    population: Points
     rank: Tensor
     crowding: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class NSGA2(AskTell):
+class NSGA2(Generational[Problem, State]):
     """Nondominated sorting genetic algorithm II. Raises ValueError for fewer than two individuals.
 
     `variation` defaults to section V of the paper: SBX with probability 0.9 and index 20, polynomial mutation with
@@ -56,25 +55,16 @@ class NSGA2(AskTell):
         _checks.whole("pop_size", self.pop_size, low=2)
 
     def init(self, problem: Problem, rng: Rng) -> State:
-        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
         return State(empty, empty.f.new_zeros(rng.runs, 0, dtype=torch.int64), empty.f.new_zeros(rng.runs, 0))
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        if not len(state.population):
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.crowding)
-        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
+    def mate(self, problem: Problem, state: State, turn: Turn) -> Tensor:
+        parents = tournament(turn.rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.crowding)
+        return self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(1))
 
-    def tell(
-        self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
-    ) -> State:
-        born, old = Population.of(problem, x, evaluation), state.population
+    def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
+        old = state.population
         f = torch.cat((born.f, old.f), -2)  # the children first: they win a tie, a neutral drift
         violation = torch.cat((born.violation, old.violation), -1)
         index, rank, crowding = survivors(f, violation, min(self.pop_size, f.shape[-2]))
-        return replace(state, population=born.select(index, old), rank=rank, crowding=crowding)
-
-    def population(self, problem: Problem, state: State) -> Population:
-        return state.population
+        return State(born.select(index, old), rank, crowding)

@@ -26,17 +26,16 @@ integers, choices and permutations have operators of their own (`moopt.operators
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
+from moopt.algorithm import Generational, Turn
 from moopt.operators import Variation
 from moopt.operators.directions import directions_on
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import nondominated_rank, tournament
 from moopt.selection.niching import associate, niching, normalise
@@ -46,13 +45,13 @@ from moopt.selection.niching import associate, niching, normalise
 class State:
     """`ideal` [r, m] and `extremes` [r, m, m] over the run; infinite as long as nothing was feasible."""
 
-    population: Population
+    population: Points
     ideal: Tensor
     extremes: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class NSGA3(AskTell):
+class NSGA3(Generational[Problem, State]):
     """Nondominated sorting genetic algorithm III, for three and more objectives.
 
     `n_directions`: number of reference directions, by default one for each individual. `variation` defaults to
@@ -70,20 +69,16 @@ class NSGA3(AskTell):
             _checks.whole("n_directions", self.n_directions)
 
     def init(self, problem: Problem, rng: Rng) -> State:
-        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
         ideal = empty.f.new_full((rng.runs, problem.n_obj), torch.inf)
         return State(empty, ideal, ideal[:, None].repeat(1, problem.n_obj, 1))
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        if len(state.population) < self.pop_size:
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.population.violation)
-        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
+    def mate(self, problem: Problem, state: State, turn: Turn) -> Tensor:
+        parents = tournament(turn.rng.fold(0).uniform(self.pop_size, 2), state.population.violation)
+        return self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(1))
 
-    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        born, old = Population.of(problem, x, evaluation), state.population
+    def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
+        old = state.population
         f, violation = torch.cat((born.f, old.f), -2), torch.cat((born.violation, old.violation), -1)
         n = min(self.pop_size, f.shape[-2])
         rank = nondominated_rank(f, violation, n_keep=n)
@@ -91,8 +86,5 @@ class NSGA3(AskTell):
         normalised, ideal, extremes = normalise(f, among, among & (rank == 0), state.ideal, state.extremes)
         zones = directions_on(self.n_directions or self.pop_size, problem.n_obj, f.dtype, f.device)
         niche, _, distance = associate(normalised, zones)
-        survivors = niching(n, rank, niche, distance, len(zones), rng.uniform(f.shape[-2], 2))
+        survivors = niching(n, rank, niche, distance, len(zones), turn.rng.uniform(f.shape[-2], 2))
         return State(born.select(survivors, old), ideal, extremes)
-
-    def population(self, problem: Problem, state: State) -> Population:
-        return state.population

@@ -28,17 +28,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import Algorithm, Spent, spent_on
+from moopt.algorithm import Algorithm, Spent, Turn, spent_on
 from moopt.generative import GenerativeProblem
 from moopt.learning.advantage import AGGREGATORS
 from moopt.operators.directions import directions
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.space import Kind
@@ -61,7 +60,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyGradient(Algorithm):
+class PolicyGradient(Algorithm[GenerativeProblem, State]):
     """One policy for each preference, all trained together from the reference policy.
 
     The preferences are `pop_size` weight vectors spread evenly over the simplex, or the given `weights`, m of
@@ -100,16 +99,14 @@ class PolicyGradient(Algorithm):
             raise ValueError(f"weights: expected {wanted}, got {self.weights!r}")
         return rows
 
-    def init(self, problem: Problem, rng: Rng) -> State:
-        problem = cast(GenerativeProblem, problem)
+    def init(self, problem: GenerativeProblem, rng: Rng) -> State:
         start = problem.reference_policy.to(rng.device, rng.dtype)
         x = start.expand(rng.runs, len(self.preferences(problem)), -1).clone()
         f = x.new_full((*x.shape[:-1], problem.n_obj), torch.nan)
         return State(x, torch.zeros_like(x), torch.zeros_like(x), x.new_ones(*x.shape[:-1], 2), f)
 
-    def step(self, problem: Problem, state: State, rng: Rng) -> tuple[State, Spent]:
-        problem = cast(GenerativeProblem, problem)
-        completions = problem.sample(state.x, self.group_size, rng.fold(0))
+    def step(self, problem: GenerativeProblem, state: State, turn: Turn) -> tuple[State, Spent]:
+        completions = problem.sample(state.x, self.group_size, turn.rng.fold(0))
         gradient, f = self.gradient(problem, state.x, completions)
         spent = problem.tokens(completions).sum((1, 2)).to("cpu", torch.int64)
         return self._ascend(problem, state, gradient, f), {"tokens": spent}
@@ -150,12 +147,12 @@ class PolicyGradient(Algorithm):
             torch.where(known, estimate, state.f),
         )
 
-    def population(self, problem: Problem, state: State) -> Population:
+    def population(self, problem: GenerativeProblem, state: State) -> Points:
         """The policies, f estimated from what they sampled in their last steps; NaN before the first."""
         g = state.f.new_zeros(*state.f.shape[:-1], problem.n_con)
-        return Population(state.x, state.f, g, torch.isnan(state.f).any(-1), problem.signs)
+        return Points(state.x, state.f, g, torch.isnan(state.f).any(-1), problem.signs)
 
-    def measure(self, problem: Problem, state: State, rng: Rng) -> tuple[Population, Spent]:
+    def measure(self, problem: GenerativeProblem, state: State, rng: Rng) -> tuple[Points, Spent]:
         """The policies evaluated anew: estimates picked for being good would look better than they are."""
         evaluation = problem.evaluate(state.x.repeat(1, LOOKS, 1), rng)
         f = evaluation.f.reshape(len(state.f), LOOKS, *state.f.shape[1:]).mean(1)

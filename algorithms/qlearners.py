@@ -8,7 +8,7 @@ Q(s, a, o)                     State.q [r, K, S, A, m], in the problem's directi
 w                              preferences, one row for each of the K learners
 SQ(s, a) = sum_o w_o Q(s,a,o)  _utility
 alpha, gamma                   learning_rate, problem.discount
-epsilon-greedy                 epsilon, its first and last value, and decay, the steps between
+epsilon-greedy                 epsilon, its first and last value; decay, the steps between
 
 Linear preferences find the corners of the front's convex hull and nothing else. Of Deep Sea Treasure that is: all
 ten points of the convex front at discount 0.99, nine at discount 1 (20.3 lies on the line from 19.6 to 22.4); two of
@@ -25,19 +25,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import Algorithm, Spent, spent_on
+from moopt.algorithm import Algorithm, Spent, Turn, spent_on
 from moopt.learning import Worlds, advance, start
 from moopt.operators.directions import directions
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.sequential import TabularProblem
+
+DECAY = 10_000  # steps, where the budget does not tell
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QLearners(Algorithm):
+class QLearners(Algorithm[TabularProblem, State]):
     """One Q-learner for each of K preferences, in a world of its own; a step is `n_steps` steps of each.
 
     The preferences are `pop_size` weight vectors, spread evenly and all positive, or the given `weights`, m of each
     learner. The default, 200 in steps of 0.005, meets every treasure of the convex Deep Sea Treasure at discount
     0.99: the one that is best for the fewest weights, 20.3, is so for 0.0059 of them.
 
-    `epsilon`: share of random actions at first and after `decay` steps, linear in between. `optimism`: by how many
+    `epsilon`: share of random actions at first and after `decay` steps, linear in between (default: at the end of the
+    budget, or after 10,000 steps where that is not counted). `optimism`: by how many
     widths of the front Q starts beyond the ideal point; where the problem does not know its ideal Q starts at 0.
 
     Raises ValueError for a value out of range or weights that do not suit the problem.
@@ -67,7 +69,7 @@ class QLearners(Algorithm):
     pop_size: int = 200
     learning_rate: float = 0.5
     epsilon: tuple[float, float] = (0.3, 0.05)
-    decay: int = 10_000
+    decay: int | None = None
     optimism: float = 0.2
     n_steps: int = 200
     weights: Sequence[Sequence[float]] | None = None
@@ -77,7 +79,8 @@ class QLearners(Algorithm):
 
     def __post_init__(self) -> None:
         for name in ("pop_size", "decay", "n_steps"):
-            _checks.whole(name, getattr(self, name))
+            if name != "decay" or self.decay is not None:
+                _checks.whole(name, getattr(self, name))
         if not 0 < _checks.number("learning_rate", self.learning_rate) <= 1:
             raise ValueError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
         if not isinstance(self.epsilon, Sequence) or len(self.epsilon) != 2:
@@ -97,8 +100,7 @@ class QLearners(Algorithm):
             raise ValueError(f"weights: expected rows of {m} numbers, none negative, got {self.weights!r}")
         return rows
 
-    def init(self, problem: Problem, rng: Rng) -> State:
-        problem = cast(TabularProblem, problem)
+    def init(self, problem: TabularProblem, rng: Rng) -> State:
         worlds = start(problem, len(self.preferences(problem)), rng)
         first = problem.observe(worlds.state)
         value = torch.zeros(problem.n_obj, dtype=rng.dtype, device=rng.device)
@@ -108,21 +110,21 @@ class QLearners(Algorithm):
         q = value.expand(*first.shape, problem.n_states, problem.n_actions, problem.n_obj).clone()
         return State(q, worlds, first, torch.zeros(rng.runs, dtype=torch.int64, device=rng.device))
 
-    def step(self, problem: Problem, state: State, rng: Rng) -> tuple[State, Spent]:
-        problem = cast(TabularProblem, problem)
+    def step(self, problem: TabularProblem, state: State, turn: Turn) -> tuple[State, Spent]:
         runs, k, n_states, n_actions, m = state.q.shape
         gains = self._gains(problem, state.q)
         q = state.q.clone()
         rows, cells = q.view(-1, n_actions, m), q.view(-1, m)  # by learner and state; by action, too
         own = torch.arange(runs * k, device=q.device).view(runs, k) * n_states
-        draws = rng.fold(0).uniform(self.n_steps, 2, k)
+        used = turn.fraction.to(q.device)
+        draws = turn.rng.fold(0).uniform(self.n_steps, 2, k)
         worlds = state.worlds
         for t in range(self.n_steps):
-            explores = draws[:, t, 0] < self._epsilon(state.age + t).to(draws)[:, None]
+            explores = draws[:, t, 0] < self._epsilon(state.age + t, used).to(draws)[:, None]
             here = own + problem.observe(worlds.state)
             greedy = _utility(rows[here], gains).argmax(-1)
             action = torch.where(explores, (draws[:, t, 1] * n_actions).long(), greedy)
-            worlds, seen = advance(problem, worlds, action, rng.fold(1, t))
+            worlds, seen = advance(problem, worlds, action, turn.rng.fold(1, t))
             there = rows[own + seen.observation]
             best = _utility(there, gains).argmax(-1)
             future = _of_action(there, best).masked_fill(seen.terminated[..., None], 0.0)
@@ -132,9 +134,12 @@ class QLearners(Algorithm):
         spent = torch.full((runs,), k * self.n_steps, dtype=torch.int64)
         return State(q, worlds, state.first, state.age + self.n_steps), {"env_steps": spent}
 
-    def _epsilon(self, age: Tensor) -> Tensor:
+    def _epsilon(self, age: Tensor, used: Tensor) -> Tensor:
+        """Share of random actions of each run, [r], after `age` steps and the `used` share of its budget."""
         early, late = self.epsilon
-        return early + (late - early) * (age.double() / self.decay).clamp(max=1.0)
+        by_steps = age.double() / (self.decay or DECAY)
+        share = by_steps if self.decay else torch.where(used.isnan(), by_steps, used)
+        return early + (late - early) * share.clamp(max=1.0)
 
     def _gains(self, problem: Problem, q: Tensor) -> Tensor:
         """What a learner gains from one more of an objective in the problem's directions: [K, m]."""
@@ -146,20 +151,20 @@ class QLearners(Algorithm):
         actions = _utility(q, self._gains(problem, q)[:, None]).argmax(-1)
         return actions, problem.encode(actions, q.dtype)
 
-    def population(self, problem: Problem, state: State) -> Population:
+    def population(self, problem: TabularProblem, state: State) -> Points:
         """The greedy policies, f estimated by Q."""
-        actions, x = self._policies(cast(TabularProblem, problem), state.q)
+        actions, x = self._policies(problem, state.q)
         first = state.first[..., None]
         rows = torch.take_along_dim(state.q, first[..., None, None], 2).squeeze(2)
         f = _of_action(rows, actions.gather(-1, first).squeeze(-1)) * rows.new_tensor(problem.signs)
         g = f.new_zeros(*f.shape[:-1], problem.n_con)
-        return Population(x, f, g, torch.isnan(f).any(-1), problem.signs)
+        return Points(x, f, g, torch.isnan(f).any(-1), problem.signs)
 
-    def measure(self, problem: Problem, state: State, rng: Rng) -> tuple[Population, Spent]:
+    def measure(self, problem: TabularProblem, state: State, rng: Rng) -> tuple[Points, Spent]:
         """The greedy policies with what they return in episodes of their own."""
-        _, x = self._policies(cast(TabularProblem, problem), state.q)
+        _, x = self._policies(problem, state.q)
         evaluation = problem.evaluate(x, rng)
-        return Population.of(problem, x, evaluation), spent_on(problem, evaluation)
+        return evaluation, spent_on(problem, evaluation)
 
 
 def _width(problem: Problem) -> Tensor:

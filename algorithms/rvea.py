@@ -9,7 +9,7 @@ V_0, V_t                           directions(pop_size, m), State.vectors
 z_t^min, f'                        origin, translated
 gamma_v                            State.spread
 theta, P(theta), d (eq. 8-10)      angle, penalty, angle_penalised_distance(...)
-t, t_max, alpha, f_r               State.age, generations, alpha, adaptation
+t / t_max, alpha, f_r              share(...) of the budget, alpha, adaptation
 elitism selection (algorithm 3)    position_within(niche, violation, distance) == 0
 adaptation (algorithm 4)           _adapted
 
@@ -24,74 +24,75 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
+from moopt.algorithm import Generational, Turn
 from moopt.kernels.arithmetic import length
 from moopt.operators import Variation
 from moopt.operators.directions import directions, directions_on
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import best
 from moopt.selection.niching import angle_penalised_distance, associate, position_within, spread_angles
+
+GENERATIONS = 250  # where the budget does not tell how many there are: those of 25,000 evaluations
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class State:
     """`vectors` [r, k, m] and their `spread` [r, k]; `elite` int64[r], how many of the first rows of the population
-    were the best of their vector; `age`, generations so far."""
+    were the best of their vector; `age`, generations so far; `adapted` int64[r], adaptations so far, on the CPU."""
 
-    population: Population
+    population: Points
     vectors: Tensor
     spread: Tensor
     elite: Tensor
     age: int
+    adapted: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RVEA(AskTell):
+class RVEA(Generational[Problem, State]):
     """One individual for each of `pop_size` reference vectors, at first wherever it converges fast, later on its axis.
 
-    `generations` is the paper's t_max, after which the penalty for the angle is greatest: set it to what the budget
-    allows (the default is that of 25,000 evaluations). `alpha`: how late the penalty grows; `adaptation`: share of the
-    generations between two adaptations of the vectors to the objectives' ranges. `variation` defaults to section
+    `generations` is the paper's t_max, after which the penalty for the angle is greatest (default: at the end of the
+    budget, or after 250 where that is not counted). `alpha`: how late the penalty grows; `adaptation`: share of the
+    search between two adaptations of the vectors to the objectives' ranges. `variation` defaults to section
     IV-B of the paper: SBX with probability 1 and index 30, polynomial mutation with probability 1/d and index 20.
     Raises ValueError for fewer than two individuals, no generation, a negative alpha or an adaptation not in (0, 1].
     """
 
     pop_size: int = 100
-    generations: int = 250
+    generations: int | None = None
     alpha: float = 2.0
     adaptation: float = 0.1
     variation: Variation = field(default_factory=lambda: Variation(crossover_probability=1.0, crossover_eta=30.0))
 
     def __post_init__(self) -> None:
         _checks.whole("pop_size", self.pop_size, low=2)
-        _checks.whole("generations", self.generations)
+        if self.generations is not None:
+            _checks.whole("generations", self.generations)
         _checks.number("alpha", self.alpha, low=0.0)
         if _checks.number("adaptation", self.adaptation, 0.0, 1.0) == 0:
-            raise ValueError(f"adaptation: expected a share of the generations above 0, got {self.adaptation!r}")
+            raise ValueError(f"adaptation: expected a share of the search above 0, got {self.adaptation!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
-        empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
         vectors = directions(self.pop_size, problem.n_obj).to(empty.f).expand(rng.runs, -1, -1).clone()
-        return State(empty, vectors, spread_angles(vectors), empty.f.new_zeros(rng.runs, dtype=torch.int64), 0)
+        none = torch.zeros(rng.runs, dtype=torch.int64)
+        return State(empty, vectors, spread_angles(vectors), none.to(rng.device), 0, none)
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        if len(state.population) < self.pop_size:
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        parents = rng.fold(0).permutation(self.pop_size) % state.elite.clamp_min(1)[:, None]
-        return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
+    def mate(self, problem: Problem, state: State, turn: Turn) -> Tensor:
+        parents = turn.rng.fold(0).permutation(self.pop_size) % state.elite.clamp_min(1)[:, None]
+        return self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(1))
 
-    def tell(self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation) -> State:
-        born, old = Population.of(problem, x, evaluation), state.population
+    def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
+        old = state.population
         f, violation = torch.cat((born.f, old.f), -2), torch.cat((born.violation, old.violation), -1)
         failed, n = torch.cat((born.failed, old.failed), -1), min(self.pop_size, f.shape[-2])
         age = state.age + (len(old) == self.pop_size)
@@ -100,19 +101,28 @@ class RVEA(AskTell):
         niche, along, _ = associate(translated, state.vectors)
         size = length(translated)
         angle = torch.acos(torch.where(size > 0, along / size, 1.0).clamp(-1.0, 1.0))
-        penalty = problem.n_obj * min(1.0, age / self.generations) ** self.alpha
+        share = self.share(age, turn.fraction)
+        penalty = _of_runs([problem.n_obj * part**self.alpha for part in share], size)
         distance = angle_penalised_distance(size, angle, state.spread.gather(-1, niche), penalty)
         place = position_within(niche.masked_fill(failed, self.pop_size), violation, distance)
         place = place.masked_fill(failed, failed.shape[-1])
         population = born.select(best(n, place, violation, distance), old)
         elite = (place == 0).sum(-1)
         vectors, spread = state.vectors, state.spread
-        if age and age % math.ceil(self.adaptation * self.generations) == 0:
-            vectors = self._adapted(problem, population, elite)
+        adapted = torch.tensor([math.floor(part / self.adaptation + ROUNDING) for part in share])
+        due = adapted > state.adapted
+        if due.any():
+            stretched = self._adapted(problem, population, elite)
+            vectors = stretched if due.all() else torch.where(due.to(f.device)[:, None, None], stretched, vectors)
             spread = spread_angles(vectors)
-        return State(population, vectors, spread, elite, age)
+        return State(population, vectors, spread, elite, age, adapted)
 
-    def _adapted(self, problem: Problem, population: Population, elite: Tensor) -> Tensor:
+    def share(self, age: int, used: Tensor) -> list[float]:
+        """t / t_max of each run, of which the `used`[r] share of the budget is spent."""
+        by_age = min(1.0, age / (self.generations or GENERATIONS))
+        return [by_age if self.generations or math.isnan(part) else part for part in used.tolist()]
+
+    def _adapted(self, problem: Problem, population: Points, elite: Tensor) -> Tensor:
         """The first vectors, stretched by the ranges of the objectives (equation 12)."""
         among = torch.arange(len(population), device=elite.device) < elite[:, None]
         f, violation, usable = population.f, population.violation, among & ~population.failed
@@ -121,8 +131,10 @@ class RVEA(AskTell):
         stretched = directions_on(self.pop_size, problem.n_obj, width.dtype, width.device) * width[:, None]
         return stretched / length(stretched)[..., None]
 
-    def population(self, problem: Problem, state: State) -> Population:
-        return state.population
+
+def _of_runs(values: list[float], like: Tensor) -> float | Tensor:
+    """One number where all runs have the same, which costs no copy to a GPU; else [r, 1]."""
+    return values[0] if len(set(values)) == 1 else like.new_tensor(values)[:, None]
 
 
 def least(f: Tensor, violation: Tensor, usable: Tensor) -> Tensor:

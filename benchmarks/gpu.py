@@ -19,7 +19,7 @@ import report
 import torch
 
 import moopt
-from moopt.algorithm import AskTell, generation
+from moopt.algorithm import Asking, Turn, generation
 from moopt.kernels import dispatch
 from moopt.random import Rng
 
@@ -60,7 +60,7 @@ def moopt_generation(name: str, n: int) -> tuple[float, float | None, str]:
 
     def step() -> None:
         held["step"] += 1
-        held["state"] = generation(algorithm, problem, held["state"], rng.fold(held["step"])).state
+        held["state"] = generation(algorithm, problem, held["state"], Turn(rng.fold(held["step"]))).state
 
     alone = milliseconds(step)
     if DEVICE == "cpu":
@@ -78,16 +78,16 @@ def moopt_generation(name: str, n: int) -> tuple[float, float | None, str]:
     return alone, replayed(algorithm, problem, held["state"], rng), waits
 
 
-def replayed(algorithm: AskTell, problem: moopt.Problem, state: Any, rng: Rng) -> float:
+def replayed(algorithm: Asking, problem: moopt.Problem, state: Any, rng: Rng) -> float:
     """Milliseconds of one generation as a CUDA graph: what launching kernel by kernel costs is what it saves."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        generation(algorithm, problem, state, rng.fold(0))
+        generation(algorithm, problem, state, Turn(rng.fold(0)))
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        generation(algorithm, problem, state, rng.fold(0))
+        generation(algorithm, problem, state, Turn(rng.fold(0)))
     return milliseconds(graph.replay)
 
 

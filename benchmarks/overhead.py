@@ -67,7 +67,7 @@ def loop_share() -> float:
     state = algorithm.init(problem, rng)
     began = time.perf_counter()
     for step in range(GENERATIONS):
-        state = generation(algorithm, problem, state, rng.fold(step)).state
+        state = generation(algorithm, problem, state, moopt.Turn(rng.fold(step))).state
     bare = time.perf_counter() - began
     began = time.perf_counter()
     moopt.minimize(problem, algorithm, moopt.Generations(GENERATIONS), seed=1, progress=False)

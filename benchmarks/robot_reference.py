@@ -26,7 +26,6 @@ from moopt import registry, tree
 from moopt.experiment import read
 from moopt.learning.moments import Moments
 from moopt.monitors.archive import merged_front
-from moopt.population import Population
 from moopt.problems import robot_control
 from moopt.random import Rng
 
@@ -82,7 +81,7 @@ def searched(name, steps):
         chosen = moopt.algorithm(algorithm, pop_size=40)
         result = moopt.minimize(problem, chosen, moopt.EnvSteps(steps), seed=1, **COMMON)
         x = result.population.x[None]
-        population = Population.of(problem, x, moopt.problem(name).measure(x, Rng([1])))
+        population = moopt.problem(name).measure(x, Rng([1]))
         found += [result.front, merged_front([row(population)])]
     return found
 

@@ -11,7 +11,7 @@ from moopt.testing import check_algorithm
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strategy(moopt.AskTell):
+class Strategy(moopt.Generational):
     """Gaussian steps of `sigma` times the width of each variable; survivors by rank, then by crowding distance."""
 
     pop_size: int = 100
@@ -20,19 +20,17 @@ class Strategy(moopt.AskTell):
 
     def init(self, problem, rng):
         """No points yet; every tensor of a state leads with the independent runs."""
-        return moopt.Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
+        return moopt.Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)
 
-    def ask(self, problem, state, rng, n=None, pending=None):
-        """Uniform points first, then a step away from every member."""
-        if len(state) < self.pop_size:
-            return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
-        low, high = problem.space.bounds(rng.dtype, rng.device)
-        step = self.sigma * (high - low) * rng.normal(self.pop_size, problem.n_var)
-        return problem.space.repair(state.x + step), None, state
+    def mate(self, problem, state, turn):
+        """A step away from every member."""
+        low, high = problem.space.bounds(turn.rng.dtype, turn.rng.device)
+        step = self.sigma * (high - low) * turn.rng.normal(self.pop_size, problem.n_var)
+        return problem.space.repair(state.x + step)
 
-    def tell(self, problem, state, rng, x, tag, evaluation):
+    def survive(self, problem, state, born, turn):
         """The best of parents and children."""
-        merged = state.join(moopt.Population.of(problem, x, evaluation))
+        merged = state.join(born)
         rank = nondominated_rank(merged.f, merged.violation)
         survivors = best(min(self.pop_size, len(merged)), rank, -crowding_distance(merged.f, rank))
         return merged.select(survivors)

@@ -1,13 +1,13 @@
 """moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
 
 from moopt import indicators, selection
-from moopt.algorithm import Algorithm, AskTell
+from moopt.algorithm import Algorithm, Generational, Incremental, Turn
 from moopt.api import minimize, resume
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
 from moopt.generative import GenerativeProblem
 from moopt.monitor import Monitor, Snapshot
-from moopt.population import Population
-from moopt.problem import Evaluation, FunctionProblem, Problem
+from moopt.points import Points
+from moopt.problem import Draw, FunctionProblem, Problem
 from moopt.random import Rng
 from moopt.registry import algorithm, problem
 from moopt.result import Result, Status
@@ -17,8 +17,9 @@ from moopt.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Spa
 from moopt.trials import Trial
 
 __all__ = [
-    "Algorithm", "AskTell", "Box", "Budget", "Choice", "EnvSteps", "Evaluation", "Evaluations", "Flag",
-    "FunctionProblem", "Generations", "GenerativeProblem", "Integer", "Kind", "Monitor", "Permutation", "Population",
-    "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot", "Space",
-    "Stalled", "Status", "Tokens", "Trial", "algorithm", "indicators", "minimize", "problem", "resume", "selection",
+    "Algorithm", "Box", "Budget", "Choice", "Draw", "EnvSteps", "Evaluations", "Flag", "FunctionProblem",
+    "Generational", "Generations", "GenerativeProblem", "Incremental", "Integer", "Kind", "Monitor", "Permutation",
+    "Points", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot", "Space",
+    "Stalled", "Status", "Tokens", "Trial", "Turn", "algorithm", "indicators", "minimize", "problem", "resume",
+    "selection",
 ]  # fmt: skip

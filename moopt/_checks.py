@@ -44,3 +44,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`" (did you mean 'nsga2'?)"`, or nothing where no known word is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def misspelt(cls: type, root: type) -> None:
+    """Raises TypeError where a class declares a name that is nearly one of those that its base `root` knows.
+
+    Python takes `n_cons = 1` for one more attribute, and `n_con` stays 0.
+    """
+
+    def names(of: type) -> set[str]:
+        return {*vars(of), *vars(of).get("__annotations__", ())}
+
+    known = set().union(*map(names, cls.__mro__[1:]))
+    wanted = [name for name in names(root) if len(name) > 4 and not name.startswith("_")]
+    for name in names(cls):
+        near = [] if name in known or name.startswith("_") else difflib.get_close_matches(name, wanted, 1, 0.88)
+        if near:
+            raise TypeError(f"{cls.__name__}: nothing asks for {name!r} (did you mean {near[0]!r}?)")

@@ -36,7 +36,7 @@ def minimize(
 
     `problem`, `algorithm`: objects or names of the catalogue; without an algorithm one is picked and named in the
     result's message. `budget`: a whole number of evaluations or a `Budget`. `initial`: points to begin with (x,
-    dicts, a DataFrame or a Population; evaluated ones are not evaluated again). `runs`: independent runs, run i
+    dicts, a DataFrame or Points; evaluated ones are not evaluated again). `runs`: independent runs, run i
     with seed + i. `monitors`: watch every step. `progress`: a line on the terminal (default: where there is one).
     `device`, `dtype`: "cpu" or "cuda", float64 or float32. `executor`: where expensive evaluations run, "inline"
     or "processes:4". `out`: a new folder to keep the run in, from which `resume` continues it.

@@ -47,9 +47,9 @@ class Budget(ABC):
         """The most that a run may spend of each unit that this budget bounds."""
         return {}
 
-    def fraction(self, progress: Progress) -> float:
-        """Share of the budget that is used, in [0, 1], of the run that is furthest behind; NaN where unknown."""
-        return math.nan
+    def fraction(self, progress: Progress) -> Tensor:
+        """Share of the budget that each run has used, float64[r] in [0, 1]; NaN where unknown."""
+        return torch.full((len(progress.spent["generations"]),), torch.nan, dtype=torch.float64)
 
 
 class _Limit(Budget):
@@ -64,8 +64,8 @@ class _Limit(Budget):
     def limits(self) -> dict[str, float]:
         return {self.unit: self.n}
 
-    def fraction(self, progress: Progress) -> float:
-        return min(1.0, int(progress.spent[self.unit].min()) / self.n)
+    def fraction(self, progress: Progress) -> Tensor:
+        return (progress.spent[self.unit].double() / self.n).clamp_max(1.0)
 
     def __post_init__(self) -> None:
         _checks.whole(f"{type(self).__name__} budget", self.n)
@@ -120,8 +120,9 @@ class Seconds(Budget):
     def limits(self) -> dict[str, float]:
         return {"seconds": self.n}
 
-    def fraction(self, progress: Progress) -> float:
-        return min(1.0, progress.seconds / self.n)
+    def fraction(self, progress: Progress) -> Tensor:
+        runs = len(progress.spent["generations"])
+        return torch.full((runs,), progress.seconds / self.n, dtype=torch.float64).clamp_max(1.0)
 
 
 HIGHER_IS_BETTER = {"hypervolume": True, "igd": False, "igd_plus": False}
@@ -212,8 +213,10 @@ class Either(_Combined):
                 merged[unit] = min(n, merged.get(unit, math.inf))
         return merged
 
-    def fraction(self, progress: Progress) -> float:
-        return max((f for f in (p.fraction(progress) for p in self.parts) if not math.isnan(f)), default=math.nan)
+    def fraction(self, progress: Progress) -> Tensor:
+        known = torch.stack([part.fraction(progress) for part in self.parts])
+        most = known.nan_to_num(-torch.inf).amax(0)
+        return most.masked_fill(known.isnan().all(0), torch.nan)
 
 
 @dataclass(frozen=True)
@@ -224,8 +227,8 @@ class Both(_Combined):
         state, ended = self._ended(state, progress)
         return state, ended.all(0)
 
-    def fraction(self, progress: Progress) -> float:
-        return min(part.fraction(progress) for part in self.parts)
+    def fraction(self, progress: Progress) -> Tensor:
+        return torch.stack([part.fraction(progress) for part in self.parts]).amin(0)
 
 
 def budget(value: Budget | int) -> Budget:

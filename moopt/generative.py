@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from moopt.problem import Evaluation, Problem
+from moopt.problem import Answer, Draw, Problem
 from moopt.random import Rng
 
 
@@ -87,10 +87,8 @@ class GenerativeProblem(Problem):
         k = self.n_rewards
         return weights[..., :k], weights[..., k] if self.n_obj > k else self.beta * weights.sum(-1)
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
-        rng = rng or Rng(range(x.shape[0] if x.ndim > 2 else 1), device=x.device, dtype=x.dtype)
-        completions = self.sample(x, self.samples, rng)
+    def _evaluate(self, x: Tensor, draw: Draw) -> Answer:  # type: ignore[override]
+        completions = self.sample(x, self.samples, draw.rng)
         log_ratio = self.log_ratio(completions, self.log_prob(x, completions))
         var, f = torch.var_mean(self.outcomes(self.rewards(completions).to(log_ratio), log_ratio), -2)
-        g, failed = f.new_zeros(*f.shape[:-1], 0), torch.isnan(f).any(-1)
-        return Evaluation(f, g, failed, var / self.samples, self.tokens(completions).sum(-1))
+        return {"f": f, "f_var": var / self.samples, "cost": self.tokens(completions).sum(-1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,11 @@ import torch
 from torch import Tensor
 
 from moopt import tree
-from moopt.algorithm import Algorithm, Spent
+from moopt.algorithm import Algorithm, Spent, Turn
 from moopt.budget import Budget, Progress
 from moopt.monitors.archive import Archive
 from moopt.monitors.score import Scorer
-from moopt.population import Population, violation
+from moopt.points import Points, violation
 from moopt.problem import Problem
 from moopt.random import Rng
 
@@ -40,7 +41,7 @@ class Group:
     @staticmethod
     def start(
         problem: Problem,
-        algorithm: Algorithm,
+        algorithm: Algorithm[Any, Any],
         budget: Budget,
         rng: Rng,
         runs: Tensor,
@@ -55,13 +56,22 @@ class Group:
             units.add(problem.cost_unit)
         spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(units)}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
-        none = Population.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
+        none = Points.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
         memory = problem.memory(rng.fold(MEMORY))
         return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed), memory)
 
-    def next_rng(self) -> Rng:
-        """The random numbers of the next ask, tell or step; the same until that is committed."""
-        return self.rng.fold(STEP, self.clock)
+    def turn(self, budget: Budget, scorer: Scorer, seconds: float) -> Turn:
+        """What the algorithm hears at its next ask, tell or step; the same random numbers until that is committed.
+
+        The clock counts only where nothing else tells how far a run is: a run that is resumed shall see the same.
+        """
+        counted = self.used(budget, scorer, math.nan)
+        known = not bool(counted.isnan().any())
+        return Turn(self.rng.fold(STEP, self.clock), counted if known else self.used(budget, scorer, seconds))
+
+    def used(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
+        """The share of the budget that each run has used, float64[r]; NaN where unknown."""
+        return budget.fraction(self.progress(scorer, seconds))
 
     def commit(self, state: Any) -> None:
         """Takes the state that an ask, tell or step gave."""
@@ -78,7 +88,7 @@ class Group:
             self.spent[unit] = self.spent[unit] + amount if unit in self.spent else amount
         self.spent["generations"] = self.spent["generations"] + 1
 
-    def learn(self, evaluated: Population) -> None:
+    def learn(self, evaluated: Points) -> None:
         """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
         self.archive.insert(evaluated)
         self.failures = self.failures + evaluated.failed.sum(-1)
@@ -94,7 +104,7 @@ class Group:
         moved = leaf.to(self.rng.device, self.rng.dtype) if leaf.is_floating_point() else leaf.to(self.rng.device)
         return moved.expand(len(self.runs), *leaf.shape)
 
-    def fronts(self) -> list[Population]:
+    def fronts(self) -> list[Points]:
         """The archived points of each run."""
         return [self.archive.front(i) for i in range(len(self.runs))]
 

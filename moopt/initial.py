@@ -1,4 +1,4 @@
-"""Points that the user brings along: x, dicts, a DataFrame or a Population."""
+"""Points that the user brings along: x, dicts, a DataFrame or Points."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 
 
 class Initial(NamedTuple):
     """Evaluated points, which are not evaluated again, and points yet to evaluate (with the user's own values)."""
 
-    known: Population
+    known: Points
     x: Tensor
     values: list[dict[str, Any]]
 
@@ -25,14 +25,14 @@ def initial_points(problem: Problem, points: Any) -> Initial:
     Raises TypeError or ValueError for points that are of no accepted form or outside the space.
     """
     space = problem.space
-    known = Population.empty(problem, device="cpu", dtype=torch.float64)
-    if isinstance(points, Population):
+    known = Points.empty(problem, device="cpu", dtype=torch.float64)
+    if isinstance(points, Points):
         x, f, g = (v.detach().cpu().double() for v in (points.x, points.f, points.g))
         _check(problem, x)
         for what, value, width in (("f", f, problem.n_obj), ("g", g, problem.n_con)):
             if value.shape != (len(x), width):
                 raise ValueError(f"initial: expected {what} of shape [{len(x)}, {width}], got {list(value.shape)}")
-        return Initial(Population(x, f, g, points.failed.cpu(), problem.signs), x[:0], [])
+        return Initial(Points(x, f, g, points.failed.cpu(), problem.signs), x[:0], [])
     if hasattr(points, "to_dict") and hasattr(points, "columns"):
         return _frame(problem, points)
     if isinstance(points, (list, tuple)) and points and all(isinstance(point, dict) for point in points):
@@ -42,7 +42,7 @@ def initial_points(problem: Problem, points: Any) -> Initial:
         x = torch.as_tensor(points).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(
-            f"initial: expected x, dicts, a DataFrame or a Population, got {type(points).__name__}"
+            f"initial: expected x, dicts, a DataFrame or Points, got {type(points).__name__}"
         ) from None
     _check(problem, x)
     return Initial(known, x, space.decode(x))
@@ -81,11 +81,11 @@ def _frame(problem: Problem, frame: Any) -> Initial:
         x = torch.stack([_encode(problem, i, point) for i, point in enumerate(values)])
     outputs = labels + constraints
     if not all(name in frame.columns for name in outputs):
-        return Initial(Population.empty(problem, device="cpu", dtype=torch.float64), x, values)
+        return Initial(Points.empty(problem, device="cpu", dtype=torch.float64), x, values)
     told = torch.as_tensor(frame[outputs].to_numpy(dtype=float))
     done = ~torch.isnan(told).any(-1)
     f = told[done][:, : problem.n_obj] * torch.tensor(problem.signs, dtype=torch.float64)
     g = problem.slack(told[done][:, problem.n_obj :])
     rest = [point for point, known in zip(values, done.tolist(), strict=True) if not known]
-    evaluation = Evaluation(f, g, torch.zeros(len(f), dtype=torch.bool))
-    return Initial(Population.of(problem, x[done], evaluation), x[~done], rest)
+    known = Points(x[done], f, g, torch.zeros(len(f), dtype=torch.bool), problem.signs)
+    return Initial(known, x[~done], rest)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moopt.algorithm import Algorithm
 from moopt.budget import Budget
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Snapshot:
 
     _run: Run
     _group: Group
-    evaluated: Population | None = None
+    evaluated: Points | None = None
 
     @property
     def problem(self) -> Problem:
@@ -111,16 +111,16 @@ class Snapshot:
             return self.scorer.hypervolume(points.f, valid & points.feasible)
         return self.scorer(name, self._fronts)
 
-    def front(self, i: int = 0) -> Population:
+    def front(self, i: int = 0) -> Points:
         """The archived points of the i-th run of this step."""
         return self._fronts[i]
 
     @cached_property
-    def _fronts(self) -> list[Population]:
+    def _fronts(self) -> list[Points]:
         return self._group.fronts()
 
     @cached_property
-    def population(self) -> Population:
+    def population(self) -> Points:
         """The algorithm's current solutions, [r, n, ...]."""
         return self.algorithm.population(self.problem, self.state)
 

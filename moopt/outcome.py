@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from moopt import tree, trials
-from moopt.algorithm import AskTell, Spent, spent_on
+from moopt.algorithm import Asking, Spent, spent_on
 from moopt.group import MEASURE, Group
 from moopt.monitor import Snapshot
 from moopt.monitors.archive import merged_front
 from moopt.monitors.history import History
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
 from moopt.selection import thin
@@ -25,7 +25,7 @@ from moopt.selection import thin
 if TYPE_CHECKING:
     from moopt.run import Run
 
-Evaluate = Callable[[Tensor, Rng, Any], Evaluation]  # points x[1, n, d] of one run, and the problem's memory
+Evaluate = Callable[[Tensor, Rng, Any], Points]  # points x[1, n, d] of one run, and the problem's memory
 MEASURED_POINTS = 100  # of a noisy front, evaluated again
 
 
@@ -62,7 +62,7 @@ def results(run: Run) -> Result:
 @contextmanager
 def _measuring(run: Run) -> Iterator[Evaluate | None]:
     """How noisy fronts are evaluated again, at once or as trials; `None` where none are."""
-    if not run.problem.stochastic or run.status is Status.INTERRUPTED or not isinstance(run.algorithm, AskTell):
+    if not run.problem.stochastic or run.status is Status.INTERRUPTED or not isinstance(run.algorithm, Asking):
         yield None
     elif run.problem.vectorized:
         yield run.problem.measure
@@ -74,14 +74,14 @@ def _measuring(run: Run) -> Iterator[Evaluate | None]:
 
 def _solutions(
     run: Run, group: Group, evaluate: Evaluate | None
-) -> tuple[list[Population], list[Population], list[dict[str, int]]]:
+) -> tuple[list[Points], list[Points], list[dict[str, int]]]:
     """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
 
     The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
     """
     r, ended = len(group.runs), run.status is not Status.INTERRUPTED
     rng = group.rng.fold(MEASURE)
-    if isinstance(run.algorithm, AskTell):
+    if isinstance(run.algorithm, Asking):
         population = run.algorithm.population(run.problem, group.state)
         pairs = [(tree.to_device(front, "cpu"), dict[str, int]()) for front in group.fronts()]
         if evaluate is not None:
@@ -106,8 +106,8 @@ def _solutions(
 
 
 def measured_again(
-    problem: Problem, front: Population, evaluate: Evaluate, rng: Rng, memory: Any = None
-) -> tuple[Population, dict[str, int]]:
+    problem: Problem, front: Points, evaluate: Evaluate, rng: Rng, memory: Any = None
+) -> tuple[Points, dict[str, int]]:
     """A noisy front on fresh draws, because its lucky values would be kept otherwise; and what that spent."""
     if not len(front):
         return front, {}
@@ -116,7 +116,7 @@ def measured_again(
     x = front.x.to(rng.device)[None]
     evaluation = evaluate(x, rng, memory)
     looked = {unit: int(amount[0]) for unit, amount in spent_on(problem, evaluation).items()}
-    return merged_front([_row(Population.of(problem, x, evaluation), 0)]), looked
+    return merged_front([_row(evaluation, 0)]), looked
 
 
 def _notes(run: Run, group: Group) -> list[str]:
@@ -125,14 +125,14 @@ def _notes(run: Run, group: Group) -> list[str]:
     return run.algorithm.notes(run.problem, group.state) if ended and len(group.runs) == 1 else []
 
 
-def _row(population: Population, i: int) -> Population:
+def _row(population: Points, i: int) -> Points:
     return tree.map_tensors(lambda leaf: leaf[i].detach().cpu(), population)
 
 
 def _result(
     run: Run,
-    population: Population,
-    front: Population,
+    population: Points,
+    front: Points,
     spent: dict[str, int],
     failures: int,
     seed: int,

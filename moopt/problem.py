@@ -6,32 +6,30 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt.points import Points
 from moopt.random import Rng
 from moopt.space import Kind, Space, Variable
 
 
-class Evaluation(NamedTuple):
-    """What is known of evaluated points.
+@dataclass(frozen=True)
+class Draw:
+    """What a stochastic problem evaluates with: random numbers, and what it has learned so far (`Problem.memory`)."""
 
-    f[..., n, m] objectives, minimised; g[..., n, c] constraints, feasible at <= 0; failed[..., n] points without a
-    usable value (their f is NaN); f_var[..., n, m] variance of the noise in f where known; cost[..., n] what the
-    point spent in the problem's `cost_unit`; memory, what the problem knows now (`Problem.memory`).
-    """
+    rng: Rng
+    memory: Any = field(default_factory=dict)
 
-    f: Tensor
-    g: Tensor
-    failed: Tensor
-    f_var: Tensor | None = None
-    cost: Tensor | None = None
-    memory: Any = None
+
+Answer = Tensor | tuple[Tensor, Tensor] | Mapping[str, Any]
+"""What `_evaluate` may give: f[..., n, m] in the declared directions; f and g[..., n, c]; or a dict of "f" and any of
+"g", "failed" bool[..., n], "f_var" [..., n, m], "cost" int64[..., n], "memory", and further columns by their names."""
 
 
 # What one trial gives: minimised objectives, constraints, what it spent where the problem has a `cost_unit` (else 0 or
@@ -49,8 +47,8 @@ class Problem(ABC):
     Everything that a subclass may declare, with its default: `n_con` constraints; `directions`, "min" or "max" of
     each objective; `objective_names`, `constraint_names`; `objective_titles`, what pictures say instead of the names;
     `vectorized`, whether `_evaluate` takes many points as one tensor (`False`: one point at a time as a dict, see
-    `FunctionProblem`); `stochastic`, whether `_evaluate` takes an `Rng` as second argument, and `trial` a seed as
-    third, because its answers are noisy; `cost_unit`, the unit of `Evaluation.cost`; `differentiable`. Where known:
+    `FunctionProblem`); `stochastic`, whether `_evaluate` takes a `Draw` as second argument, and `trial` a seed as
+    third, because its answers are noisy; `cost_unit`, the unit of `Points.cost`; `differentiable`. Where known:
     `ideal`, `nadir`, `reference_point` (each float64[m]), `pareto_front(n)`, in the minimised sense.
     """
 
@@ -69,11 +67,15 @@ class Problem(ABC):
     timeout: float | None = None
     retries: int = 0
 
-    @abstractmethod
-    def _evaluate(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor] | Evaluation:
-        """Objectives of x[..., n, d] in the declared directions: f, or (f, g), or an Evaluation.
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _checks.misspelt(cls, Problem)
 
-        A stochastic problem takes `(x, rng)`, one with a memory that too, and gives the new one in its Evaluation.
+    @abstractmethod
+    def _evaluate(self, x: Tensor) -> Answer:
+        """Objectives of x[..., n, d] in the declared directions: f, or (f, g), or a dict of what is known by name.
+
+        A stochastic problem takes `(x, draw)`, a `Draw`; one with a memory gives the new one as "memory".
         """
 
     def memory(self, rng: Rng) -> Any:
@@ -84,7 +86,7 @@ class Problem(ABC):
         """
         return {}
 
-    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
+    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Points:
         """What points x[r, n, d] of a noisy problem are worth in the end, on draws that no search has seen."""
         return self.evaluate(x, rng, memory)
 
@@ -162,13 +164,17 @@ class Problem(ABC):
         cost = 0 if answer.cost is None else int(answer.cost[0])
         return (f, g, cost) if answer.f_var is None else (f, g, cost, answer.f_var[0].tolist())
 
-    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
-        """Objectives (minimised) and constraints of x[..., n, d] in search coordinates.
+    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Points:
+        """The points x[..., n, d], in search coordinates, with their objectives (minimised) and constraints.
 
         `rng`: draws of a stochastic problem (seed 0 when absent). `memory`: of a problem that learns. Points with an
         objective that is not finite or a NaN constraint come back as failed. Raises TypeError or ValueError for a wrong
         dtype or shape, of `x` or of what `_evaluate` gave.
         """
+        return self.answer(x, rng, memory)[0]
+
+    def answer(self, x: Any, rng: Rng | None = None, memory: Any = None) -> tuple[Points, Any]:
+        """What `evaluate` gives, and the problem's memory after it: `None` where it learned nothing."""
         x = torch.as_tensor(x) if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
         if not x.is_floating_point():
             raise TypeError(f"{self.name}: expected x of a floating dtype, got {x.dtype}")
@@ -176,16 +182,18 @@ class Problem(ABC):
             raise ValueError(f"{self.name}: expected x of shape [..., n, {self.n_var}], got {list(x.shape)}")
         if self.stochastic:
             rng = rng or Rng(range(x.shape[0] if x.ndim > 2 else 1), device=x.device, dtype=x.dtype)
-            known = (memory,) if memory else ()
-            return self._complete(x, self._evaluate(x, rng, *known))  # type: ignore[call-arg]
+            return self._complete(x, self._evaluate(x, Draw(rng, memory or {})))  # type: ignore[call-arg]
         return self._complete(x, self._evaluate(x))
 
-    def _complete(self, x: Tensor, answer: Any) -> Evaluation:
+    def _complete(self, x: Tensor, answer: Any) -> tuple[Points, Any]:
         """Checks what `_evaluate` gave and fills what it left out."""
-        if isinstance(answer, Tensor):
-            answer = (answer,)
-        parts: list[Any] = [*answer, *(None,) * (6 - len(answer))]
-        f, g, failed, f_var, cost, memory = parts
+        if isinstance(answer, Mapping):
+            known = dict(answer)
+        elif isinstance(answer, tuple):
+            known = dict(zip(("f", "g"), answer, strict=False))
+        else:
+            known = {"f": answer}
+        f, g, failed, memory = (known.pop(name, None) for name in ("f", "g", "failed", "memory"))
         if g is None and isinstance(f, Tensor):
             g = f.new_zeros(*f.shape[:-1], 0)
         for what, value, width in (("f", f, self.n_obj), ("g", g, self.n_con)):
@@ -194,13 +202,19 @@ class Problem(ABC):
                 raise ValueError(
                     f"{self.name}._evaluate: expected {what} of shape {[*x.shape[:-1], width]}, got {got}"
                 )
+        for name, column in known.items():
+            if not isinstance(column, Tensor) or column.shape[: x.ndim - 1] != x.shape[:-1] or column.ndim > x.ndim:
+                got = list(column.shape) if isinstance(column, Tensor) else type(column).__name__
+                batch = ", ".join(map(str, x.shape[:-1]))
+                wanted = f"{name} of shape [{batch}] or [{batch}, k]"
+                raise ValueError(f"{self.name}._evaluate: expected {wanted}, got {got}")
         if -1 in self.signs:
             f = torch.stack([sign * column for sign, column in zip(self.signs, f.unbind(-1), strict=True)], -1)
         unusable = ~torch.isfinite(f).all(-1)
         if self.n_con:
             unusable |= torch.isnan(g).any(-1)
         failed = unusable if failed is None else failed | unusable
-        return Evaluation(f.masked_fill(failed[..., None], torch.nan), g, failed, f_var, cost, memory)
+        return Points(x, f.masked_fill(failed[..., None], torch.nan), g, failed, self.signs, known), memory
 
 
 @dataclass(frozen=True)
@@ -375,7 +389,7 @@ class FunctionProblem(Problem):
         signs, bounds = (v.to(g) for v in self._bounds)
         return signs * g + bounds
 
-    def _evaluate(self, x: Tensor) -> Evaluation:
+    def _evaluate(self, x: Tensor) -> Answer:
         import numpy as np
 
         rows, batch, f_var = x.reshape(-1, self.n_var), x.shape[:-1], None
@@ -395,4 +409,4 @@ class FunctionProblem(Problem):
             if not bool(known.isnan().all()):
                 f_var = known.to(x.device, x.dtype).reshape(*batch, self.n_obj)
         f, g = f.to(x.device, x.dtype).reshape(*batch, self.n_obj), g.to(x.device, x.dtype).reshape(*batch, self.n_con)
-        return Evaluation(f, g, torch.zeros(batch, dtype=torch.bool, device=x.device), f_var)
+        return {"f": f, "g": g} if f_var is None else {"f": f, "g": g, "f_var": f_var}

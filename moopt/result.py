@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks, registry, selection, tree
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import FunctionProblem, Problem
 from moopt.random import Rng
 
@@ -63,8 +63,8 @@ class Result:
 
     problem: Problem
     algorithm: str
-    population: Population
-    front: Population
+    population: Points
+    front: Points
     status: Status
     message: str
     spent: Mapping[str, int]
@@ -106,7 +106,7 @@ class Result:
         """The texts of failed evaluations, in order."""
         return [trial.error for trial in self.trials if trial.error]
 
-    def to_dataframe(self, points: Population | None = None) -> pandas.DataFrame:
+    def to_dataframe(self, points: Points | None = None) -> pandas.DataFrame:
         """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name."""
         return table_of(self.problem, self.front if points is None else points)
 
@@ -233,7 +233,7 @@ class Result:
         return replace(whole, parts=parts, _run=None if parts else 0)
 
 
-def table_of(problem: Problem, points: Population) -> pandas.DataFrame:
+def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
     """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name."""
     import pandas
 
@@ -282,7 +282,7 @@ def rebuilt(frame: dict[str, Any]) -> Problem:
 
 
 def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path) -> Result:
-    front, population = (Population(**{**saved[key], "signs": problem.signs}) for key in ("front", "population"))
+    front, population = (Points(**{**saved[key], "signs": problem.signs}) for key in ("front", "population"))
     reference = summary["reference_point"]
     return Result(
         problem, summary["algorithm"], population, front, Status(summary["status"]), summary["message"],

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from moopt import _checks, registry, setup, tree
-from moopt.algorithm import Algorithm, AskTell, Spent, generation, spent_on
+from moopt.algorithm import Algorithm, Asking, Incremental, Spent, Turn, generation, spent_on
 from moopt.budget import Budget
 from moopt.budget import budget as as_budget
 from moopt.executors import Executor
@@ -25,7 +25,7 @@ from moopt.monitor import monitor as as_monitor
 from moopt.monitors.history import History
 from moopt.monitors.score import Scorer
 from moopt.outcome import results
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
@@ -78,9 +78,9 @@ class Run:
         self.initial: Initial | None = (
             initial if isinstance(initial, Initial | None) else initial_points(self.problem, initial)
         )
-        if self.initial is not None and not isinstance(self.algorithm, AskTell):
+        if self.initial is not None and not isinstance(self.algorithm, Asking):
             raise ValueError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
-        self.by_trials = isinstance(self.algorithm, AskTell) and (
+        self.by_trials = isinstance(self.algorithm, Asking) and (
             not self.problem.vectorized or executor is not None
         )
         self.executor = as_executor(executor)
@@ -164,7 +164,7 @@ class Run:
     def fraction(self) -> float:
         """Used share of the budget over all runs, in [0, 1]; NaN where unknown."""
         shares = [
-            (self.budget.fraction(group.progress(self.scorer, self.seconds)) if active else 1.0) * len(group.runs)
+            (float(group.used(self.budget, self.scorer, self.seconds).min()) if active else 1.0) * len(group.runs)
             for group, active in zip(self.groups, self.active, strict=True)
         ]
         return sum(shares) / self.n_runs if shares else math.nan
@@ -212,8 +212,8 @@ class Run:
             return
         self._since = time.perf_counter()
         separate = self.by_trials or not self.algorithm.batched_runs  # trials of one run wait for no other run
-        if self.by_trials and isinstance(self.algorithm, AskTell):
-            self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts)
+        if self.by_trials and isinstance(self.algorithm, Asking):
+            self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts, self._turn)
         if not self.keeper.restore(self._restore):
             for runs in torch.arange(self.n_runs).split(1 if separate else self.n_runs):
                 self._open(runs)
@@ -241,24 +241,23 @@ class Run:
 
     def _take_initial(self) -> None:
         """Tells the algorithm the user's evaluated points and has the other ones evaluated first."""
-        if self.initial is None or not isinstance(self.algorithm, AskTell):
+        if self.initial is None or not isinstance(self.algorithm, Asking):
             return
         for index, group in enumerate(self.groups):
             known = tree.map_tensors(group.expanded, self.initial.known)
             x = group.expanded(self.initial.x)
             if len(known):
-                told = known.evaluation
-                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), known.x, None, told))
+                group.commit(self.algorithm.tell(self.problem, group.state, known, self._turn(group)))
                 group.learn(known)
             if x.shape[1] and self.ledger is not None:
                 self.ledger.give(index, group, x, self.initial.values)
             elif x.shape[1]:
-                evaluation = self.problem.evaluate(x, group.rng.fold(INITIAL), group.memory)
-                group.remember(evaluation.memory)
-                group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, None, evaluation))
-                self._account(group, Population.of(self.problem, x, evaluation), spent_on(self.problem, evaluation))
+                points, memory = self.problem.answer(x, group.rng.fold(INITIAL), group.memory)
+                group.remember(memory)
+                group.commit(self.algorithm.tell(self.problem, group.state, points, self._turn(group)))
+                self._account(group, points, spent_on(self.problem, points))
 
-    def _account(self, group: Group, evaluated: Population | None, spent: Spent) -> None:
+    def _account(self, group: Group, evaluated: Points | None, spent: Spent) -> None:
         """Books a step that is done and shows it to the monitors."""
         group.spend(spent)
         if evaluated is not None:
@@ -289,19 +288,22 @@ class Run:
         limit = self.budget.limits().get("evaluations")
         return None if limit is None else max(0, int(limit) - int(group.spent["evaluations"].max()) - pending)
 
+    def _turn(self, group: Group) -> Turn:
+        return group.turn(self.budget, self.scorer, self.seconds)
+
     # whole steps
 
     def _drive_steps(self) -> None:
         while going := self._going():
             for index in going:
                 group, evaluated, memory = self.groups[index], None, None
-                if isinstance(self.algorithm, AskTell):
+                if isinstance(self.algorithm, Asking):
                     limit = self._remaining(group)
                     state, spent, evaluated, memory = generation(
-                        self.algorithm, self.problem, group.state, group.next_rng(), limit, group.memory
+                        self.algorithm, self.problem, group.state, self._turn(group), limit, group.memory
                     )
                 else:
-                    state, spent = self.algorithm.step(self.problem, group.state, group.next_rng())
+                    state, spent = self.algorithm.step(self.problem, group.state, self._turn(group))
                 with self.interrupts.whole():
                     group.commit(state)
                     group.remember(memory)
@@ -335,7 +337,7 @@ class Run:
 
     def _ask(self, ledger: Ledger, index: int, n: int | None) -> list[Trial]:
         """New trials of a group: a whole generation when the last one is told, or up to `n` points at any time."""
-        group, whole = self.groups[index], ledger.algorithm.told == "whole"
+        group, whole = self.groups[index], not isinstance(ledger.algorithm, Incremental)
         open_points = len(ledger.open_trials(index)) // len(group.runs)
         limit = self._remaining(group, open_points)
         if limit == 0 or (whole and open_points) or (not whole and n == 0):
@@ -367,7 +369,7 @@ class Run:
         waiting = [t for t in ledger.open_trials(0) if t.status == "asked" and t.id not in self._given_out]
         if not waiting:
             waiting = self._ask(ledger, 0, n)
-        if not waiting and ledger.algorithm.told == "whole" and self._given_out:
+        if not waiting and not isinstance(ledger.algorithm, Incremental) and self._given_out:
             n_open = len(ledger.open_trials(0))
             raise ValueError(
                 f"{self.algorithm_name} needs the results of all {n_open} points of its generation, "
@@ -390,7 +392,7 @@ class Run:
             self._tell(ledger, finished)
 
     def _own_loop(self) -> Ledger:
-        if self.n_runs != 1 or not isinstance(self.algorithm, AskTell):
+        if self.n_runs != 1 or not isinstance(self.algorithm, Asking):
             raise ValueError(
                 f"ask and tell: expected one run of an algorithm whose points others evaluate, got {self.n_runs} runs "
                 f"of {self.algorithm_name}"

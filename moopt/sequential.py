@@ -11,7 +11,8 @@ from torch import Tensor
 
 from moopt.learning.moments import Moments, normalised
 from moopt.learning.rollout import play
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Answer, Draw, Problem
 from moopt.random import Rng
 
 HELD_OUT_SEED = 90210  # of the episodes that fronts are measured on
@@ -79,7 +80,7 @@ class SequentialProblem(Problem):
         """Mean and spread of observations before anything was evaluated; `None`: policies see them as they are."""
         return None
 
-    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Evaluation:
+    def measure(self, x: Tensor, rng: Rng, memory: Any = None) -> Points:
         if not self.held_out_episodes:
             return super().measure(x, rng, memory)
         held_out = Rng([HELD_OUT_SEED] * rng.runs, device=rng.device, dtype=rng.dtype)
@@ -97,18 +98,19 @@ class SequentialProblem(Problem):
             observation = normalised(observation, mean, std)
         return self.act(x, observation[:, :, None])[:, :, 0]
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None, memory: Moments | None = None) -> Evaluation:
+    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Answer:
         runs, batch, e = x.shape[0] if x.ndim > 2 else 1, x.shape[:-1], self.episodes
-        rng = rng or Rng(range(runs), device=x.device, dtype=x.dtype)
+        rng = Rng(range(runs), device=x.device, dtype=x.dtype) if draw is None else draw.rng
+        memory: Moments | None = draw.memory or None if draw else None
         policies = (x.flatten(1, -2) if x.ndim > 2 else x[None]).to(rng.dtype)
         moments = memory or self.moments(runs, x.device)
         (value, steps), moments = play(self, policies, rng, moments, learn=memory is not None)
         worlds = value.to(x.dtype).reshape(*batch, e, self.n_obj)
         f = worlds.mean(-2)
-        f_var = worlds.var(-2) / e if e > 1 else None
-        failed = torch.zeros(batch, dtype=torch.bool, device=x.device)
-        cost = steps.reshape(*batch, e).sum(-1)
-        return Evaluation(f, f[..., :0], failed, f_var, cost, None if memory is None else moments)
+        answer: dict[str, Any] = {"f": f, "cost": steps.reshape(*batch, e).sum(-1)}
+        if e > 1:
+            answer["f_var"] = worlds.var(-2) / e
+        return answer if memory is None else {**answer, "memory": moments}
 
 
 class TabularProblem(SequentialProblem):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from moopt import registry
-from moopt.algorithm import Algorithm, AskTell, misfit
+from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.budget import Budget, Evaluations, Reached, Stalled
 from moopt.initial import Initial
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.space import Space
 
@@ -52,7 +52,7 @@ def check_problem(problem: Any) -> Problem:
 
 def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
     """Evaluations of the order that papers spend on such problems; raises ValueError where there is no custom."""
-    if algorithm is not None and not isinstance(algorithm, AskTell):
+    if algorithm is not None and not isinstance(algorithm, Asking):
         raise ValueError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
     usual = algorithm.usual_evaluations if algorithm is not None else None
     return Evaluations(usual or (25_000 if problem.vectorized else 100))
@@ -72,14 +72,14 @@ def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None
     algorithm evaluates by itself and fills none.
     """
     spends = {"generations", "seconds", problem.cost_unit}
-    if isinstance(algorithm, AskTell):
+    if isinstance(algorithm, Asking):
         spends.add("evaluations")
     for unit in budget.limits():
         if unit not in spends:
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise ValueError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
     for part in _parts(budget):
-        if isinstance(part, Reached | Stalled) and not isinstance(algorithm, AskTell):
+        if isinstance(part, Reached | Stalled) and not isinstance(algorithm, Asking):
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise ValueError(
                 f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "
@@ -156,7 +156,7 @@ def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial
         torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
         for rows, width in zip(saved["known"][:3], widths, strict=True)
     )
-    known = Population(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
+    known = Points(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
     rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
     return Initial(known, rest, [registry.rebuild(values) for values in saved["values"]])
 

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from moopt import registry, setup
-from moopt.algorithm import Algorithm, AskTell, misfit
+from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.api import minimize, resume
 from moopt.budget import Budget, Generations
 from moopt.monitor import Snapshot
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Answer, Problem
 from moopt.random import Rng
 from moopt.result import Result, Status
 from moopt.selection import nondominated_mask
@@ -59,8 +60,11 @@ def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     )
 
 
-def _same(a: Evaluation, b: Evaluation) -> bool:
-    return all(map(_equal, a, b))
+def _same(a: Points, b: Points) -> bool:
+    names = set(a.columns) | set(b.columns)
+    return all(_equal(getattr(a, leaf), getattr(b, leaf)) for leaf in ("x", "f", "g", "failed")) and all(
+        _equal(a.columns.get(name), b.columns.get(name)) for name in names
+    )
 
 
 def check_problem(problem: Problem, *, n: int = 64, seed: int = 1) -> None:
@@ -98,7 +102,7 @@ def check_problem(problem: Problem, *, n: int = 64, seed: int = 1) -> None:
     _require(_same(whole, twin.evaluate(x[None], draws)), f"{who}: made again from its description, it is another")
 
 
-def _check_batches(problem: Problem, x: Tensor, whole: Evaluation) -> None:
+def _check_batches(problem: Problem, x: Tensor, whole: Points) -> None:
     who = problem.name
     for i in (0, len(x) // 2, len(x) - 1):
         alone = problem.evaluate(x[i : i + 1])
@@ -112,7 +116,7 @@ def _check_batches(problem: Problem, x: Tensor, whole: Evaluation) -> None:
     _require(empty.f.shape == (0, problem.n_obj), f"{who}: expected f of shape [0, {problem.n_obj}] for no points")
 
 
-def _check_known(problem: Problem, whole: Evaluation) -> None:
+def _check_known(problem: Problem, whole: Points) -> None:
     who, tolerance = problem.name, 1e-6
     ideal, nadir, front = problem.ideal, problem.nadir, problem.pareto_front(50)
     if ideal is not None and nadir is not None:
@@ -164,7 +168,7 @@ class Bowls(Problem):
     def nadir(self) -> Tensor | None:
         return torch.ones(self.n_obj, dtype=torch.float64)
 
-    def _evaluate(self, x: Tensor) -> Evaluation:
+    def _evaluate(self, x: Tensor) -> Answer:
         reals = x[..., : self.n_real]
         corners = torch.zeros(self.n_obj, self.n_real, dtype=x.dtype, device=x.device)
         for i in range(self.n_obj):
@@ -180,7 +184,7 @@ class Bowls(Problem):
         g = reals[..., :1] - 0.6 if self.constrained else reals[..., :0]
         if self.trouble == "infeasible":
             g = 1.0 + reals[..., :1] ** 2
-        return Evaluation(f, g, torch.zeros(x.shape[:-1], dtype=torch.bool, device=x.device))
+        return f, g
 
 
 def check_algorithm(
@@ -263,7 +267,7 @@ def _check_troubles(who: str, algorithm: Algorithm, budget: Budget) -> None:
             _check_result(f"{who} on {'mixed ' if mixed else ''}{trouble or 'constrained'} bowls", problem, result)
             if trouble == "infeasible":
                 _require(result.status is Status.INFEASIBLE, f"{who}: nothing is feasible, and its status hides it")
-    if isinstance(algorithm, AskTell) and misfit(Bowls(), algorithm) is None:
+    if isinstance(algorithm, Asking) and misfit(Bowls(), algorithm) is None:
         same = torch.zeros(20, 3, dtype=torch.float64) + 0.3
         twins = minimize(Bowls(), algorithm, budget, seed=5, initial=same, progress=False)
         _check_result(f"{who} from 20 equal points", Bowls(), twins)

@@ -41,6 +41,11 @@ def _rebuild(tree: Any, values: list[Any]) -> Any:
     return dataclasses.replace(tree, **dict(zip(names, values, strict=True)))
 
 
+def _may_miss(template: Any, name: str) -> bool:
+    field = next(field for field in dataclasses.fields(template) if field.name == name)
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
 def map_tensors(function: Callable[[Tensor], Tensor], tree: T) -> T:
     """The same tree with `function` applied to each tensor."""
     children = _children(tree)
@@ -73,10 +78,12 @@ def plain(tree: Any) -> Any:
 def restore(template: T, saved: Any, path: str = "") -> T:
     """A tree built like `template` with the leaves of a `plain` tree; tensors take the template's device.
 
-    Empty dicts and lists and `None` of the template take what was saved as it is. Raises ValueError where the
-    saved tree has another structure.
+    Empty dicts and lists and `None` of the template take what was saved as it is; a field of a dataclass that has a
+    default may be missing in what an older version saved. Raises ValueError where the saved tree has another structure.
     """
     children = _children(template)
+    if children and dataclasses.is_dataclass(template) and isinstance(saved, dict):
+        saved = {name: saved.get(name, child) for name, child in children if name in saved or _may_miss(template, name)}
     if children:
         items = dict(enumerate(saved)) if isinstance(saved, list) else saved if isinstance(saved, dict) else {}
         keys = list(range(len(children))) if isinstance(saved, list) else [name for name, _ in children]

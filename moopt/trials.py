@@ -7,20 +7,20 @@ its events in order therefore leads to the same algorithm, whatever moment the p
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt import _checks, tree
-from moopt.algorithm import AskTell, Spent, spent_on
+from moopt.algorithm import Asking, Incremental, Spent, Turn, spent_on
 from moopt.executors import Executor, Outcome
 from moopt.group import INITIAL, TRIALS, Group
 from moopt.interrupts import Interrupts
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.storage.journal import Journal
 
@@ -119,10 +119,11 @@ class Trial:
 
 @dataclass
 class Batch:
-    """Points asked together: x[r, k, d] and their tag; `first`: the id of the first of its r * k trials."""
+    """Points asked together: x[r, k, d] and the columns that come back with them; `first`: the id of the first of its
+    r * k trials."""
 
     x: Tensor
-    tag: Any
+    columns: dict[str, Tensor]
     first: int
     told: Tensor  # bool[k], for algorithms that hear any part
 
@@ -139,9 +140,16 @@ class Ledger:
     """
 
     def __init__(
-        self, problem: Problem, algorithm: AskTell, journal: Journal | None, interrupts: Interrupts
+        self,
+        problem: Problem,
+        algorithm: Asking,
+        journal: Journal | None,
+        interrupts: Interrupts,
+        turn: Callable[[Group], Turn],
     ) -> None:
         self.problem, self.algorithm, self.journal, self.interrupts = problem, algorithm, journal, interrupts
+        self.turn = turn
+        self.hears_any = isinstance(algorithm, Incremental)  # results in any order, not by generations
         self.trials: list[Trial] = []
         self.batches: list[list[Batch]] = []  # open ones of each group
         self.events = 0
@@ -163,18 +171,19 @@ class Ledger:
 
     def give(self, index: int, group: Group, x: Tensor, values: list[dict[str, Any]]) -> list[Trial]:
         """Trials for points x[r, k, d] that the user brought along as `values`, the same k for every run."""
-        batch = Batch(x, None, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
+        batch = Batch(x, {}, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
         named, event = [dict(v) for _ in group.runs for v in values], {"group": index, "given": True}
         return self._open(batch, named, event, group, group.rng.fold(INITIAL))
 
     def ask(self, index: int, group: Group, n: int | None, limit: int | None) -> list[Trial]:
         """New trials of a group: about `n` of them, at most `limit` a run."""
         asked = {"group": index, "n": n, "limit": limit}
-        pending = self.pending_x(index) if self.algorithm.told == "any" else None
-        x, tag, state = self.algorithm.ask(self.problem, group.state, group.next_rng(), n, pending)
+        pending = self.pending_x(index) if self.hears_any else None
+        turn = replace(self.turn(group), wanted=n, pending=pending)
+        x, columns, state = self.algorithm.ask(self.problem, group.state, turn)
         if limit is not None and limit < x.shape[1]:
-            x, tag = x[:, :limit], tree.map_tensors(lambda leaf: leaf[:, :limit], tag)
-        batch = Batch(x, tag, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
+            x, columns = x[:, :limit], {name: column[:, :limit] for name, column in columns.items()}
+        batch = Batch(x, columns, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
         values = self.problem.space.decode(x.flatten(0, 1))
         with self.interrupts.whole():
             new = self._open(batch, values, asked, group, group.rng.fold(TRIALS, group.clock))
@@ -205,16 +214,16 @@ class Ledger:
             self.journal.append(event)
         self.events += 1
 
-    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[tuple[Population, Spent]]:
+    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[tuple[Points, Spent]]:
         """Takes note of finished trials of one group and tells the algorithm what it wants to hear.
 
         Returns what was told, [r, k, ...] each, and what it spent. Must run whole (`Interrupts.whole`).
         """
         self._record({"group": index, "finished": True, "trials": [trial.outcome() for trial in finished]})
-        told: list[tuple[Population, Spent]] = []
+        told: list[tuple[Points, Spent]] = []
         for batch in self.batches[index]:
             k = batch.x.shape[1]
-            if self.algorithm.told == "any":
+            if self.hears_any:
                 here = [t for t in finished if batch.first <= t.id < batch.first + batch.size]
                 columns = torch.tensor([(t.id - batch.first) % k for t in here], dtype=torch.int64)
             else:
@@ -226,19 +235,19 @@ class Ledger:
         self.batches[index] = [batch for batch in self.batches[index] if not batch.told.all()]
         return told
 
-    def _tell(self, group: Group, batch: Batch, columns: Tensor) -> tuple[Population, Spent]:
+    def _tell(self, group: Group, batch: Batch, places: Tensor) -> tuple[Points, Spent]:
         r, k = batch.x.shape[:2]
-        trials = [self.trials[batch.first + run * k + j] for run in range(r) for j in columns.tolist()]
-        evaluation = _evaluation(self.problem, trials, (r, len(columns)), batch.x)
-        rows = columns.to(batch.x.device)
-        x, tag = batch.x[:, rows], tree.map_tensors(lambda leaf: leaf[:, rows], batch.tag)
-        group.commit(self.algorithm.tell(self.problem, group.state, group.next_rng(), x, tag, evaluation))
-        return Population.of(self.problem, x, evaluation), spent_on(self.problem, evaluation)
+        rows = places.to(batch.x.device)
+        trials = [self.trials[batch.first + run * k + j] for run in range(r) for j in places.tolist()]
+        points = _points(self.problem, trials, batch.x[:, rows])
+        told = points.with_columns(**{name: column[:, rows] for name, column in batch.columns.items()})
+        group.commit(self.algorithm.tell(self.problem, group.state, told, self.turn(group)))
+        return points, spent_on(self.problem, points)
 
     def saved(self) -> Any:
         """A plain tree of what the journal does not hold, for a checkpoint."""
         batches = [
-            [{"x": b.x, "tag": b.tag, "first": b.first, "told": b.told} for b in group]
+            [{"x": b.x, "columns": b.columns, "first": b.first, "told": b.told} for b in group]
             for group in self.batches
         ]
         return tree.plain({"events": self.events, "batches": batches})
@@ -260,7 +269,7 @@ class Ledger:
                 drawn = seed[0] if seed else None  # journals before seeds have none
                 self.trials.append(Trial(number, run, x, values, seed=drawn, _problem=self.problem))
 
-    def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Population, Spent]]:
+    def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Points, Spent]]:
         """Repeats one journal event after the checkpoint; returns what the algorithm was told and what that spent."""
         if "finished" in event:
             self._recall(event)
@@ -276,7 +285,7 @@ class Ledger:
         return []
 
 
-def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) -> Evaluation:
+def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) -> Points:
     """Points x[..., n, d] as trials of one ask, by a started executor without other work; what raises has failed."""
     rows = x.reshape(-1, x.shape[-1]).detach().cpu().double()
     pairs = zip(rows.tolist(), problem.space.decode(rows), strict=True)
@@ -286,23 +295,26 @@ def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) 
     while executor.pending:
         for outcome in executor.wait():
             trials[outcome.key].settle(outcome)
-    return _evaluation(problem, trials, x.shape[:-1], x)
+    return _points(problem, trials, x)
 
 
-def _evaluation(problem: Problem, trials: Sequence[Trial], shape: tuple[int, ...], like: Tensor) -> Evaluation:
-    """What is known of finished and failed trials, arranged in `shape`."""
-    nothing = [torch.nan] * problem.n_obj, [torch.nan] * problem.n_con
+def _points(problem: Problem, trials: Sequence[Trial], x: Tensor) -> Points:
+    """What is known of finished and failed trials at x[..., n, d], in that order."""
+    nothing, shape = ([torch.nan] * problem.n_obj, [torch.nan] * problem.n_con), x.shape[:-1]
     pairs = [(t.f, t.g) if t.error is None and t.f is not None and t.g is not None else nothing for t in trials]
-    f = torch.tensor([f for f, _ in pairs], dtype=like.dtype, device=like.device)
-    g = torch.tensor([g for _, g in pairs], dtype=like.dtype, device=like.device)
-    failed = torch.tensor([t.error is not None for t in trials], dtype=torch.bool, device=like.device)
-    # nobody knows what a failed one spent: at least one unit, or a budget in that unit would never end
-    cost = torch.tensor([t.cost if t.error is None else max(1, t.cost) for t in trials], dtype=torch.int64)
-    known = None
+    f = torch.tensor([f for f, _ in pairs], dtype=x.dtype, device=x.device)
+    g = torch.tensor([g for _, g in pairs], dtype=x.dtype, device=x.device)
+    failed = torch.tensor([t.error is not None for t in trials], dtype=torch.bool, device=x.device)
+    columns = {}
     if any(trial.f_var for trial in trials):
         variances = [trial.f_var or nothing[0] for trial in trials]
-        known = torch.tensor(variances, dtype=like.dtype, device=like.device).reshape(*shape, problem.n_obj)
-    return Evaluation(
-        f.reshape(*shape, problem.n_obj), g.reshape(*shape, problem.n_con), failed.reshape(shape), known,
-        cost.reshape(shape),
+        known = torch.tensor(variances, dtype=x.dtype, device=x.device)
+        columns["f_var"] = known.reshape(*shape, problem.n_obj)
+    if problem.cost_unit is not None:
+        # nobody knows what a failed one spent: at least one unit, or a budget in that unit would never end
+        cost = [t.cost if t.error is None else max(1, t.cost) for t in trials]
+        columns["cost"] = torch.tensor(cost, dtype=torch.int64, device=x.device).reshape(shape)
+    return Points(
+        x, f.reshape(*shape, problem.n_obj), g.reshape(*shape, problem.n_con), failed.reshape(shape), problem.signs,
+        columns,
     )  # fmt: skip

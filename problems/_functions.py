@@ -11,8 +11,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.operators.directions import das_dennis, layered_directions
-from moopt.problem import Problem
-from moopt.random import Rng
+from moopt.problem import Draw, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +37,11 @@ class Noisy(Problem):
     def _exact(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Tensor | tuple[Tensor, Tensor]:
+    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Tensor | tuple[Tensor, Tensor]:
         answer = self._exact(x)
-        if rng is None:
+        if draw is None:
             return answer
+        rng = draw.rng
         f, *g = answer if isinstance(answer, tuple) else (answer,)
         n = f.shape[:-1].numel() // rng.runs
         deviation = self.noise * torch.tensor(self.spread[:1] * self.n_obj if len(self.spread) == 1 else self.spread)

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.generative import GenerativeProblem
-from moopt.problem import Evaluation
+from moopt.points import Points
+from moopt.problem import Answer, Draw
 from moopt.random import Rng
 from moopt.space import Box
 
@@ -188,14 +189,13 @@ class ExactAlignment(GenerativeProblem):
         meets = torch.cat(met, -2).flatten(-2)
         return meets @ paid.T, (meets * (log_policy.flatten(-2) - reference)).sum(-1)
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
-        if not self.exact:
-            return super()._evaluate(x, rng)
+    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Answer:  # type: ignore[override]
+        if draw is not None:
+            return super()._evaluate(x, draw)
         f = self.outcomes(*self.expectations(x))
-        g, failed = f.new_zeros(*f.shape[:-1], 0), torch.isnan(f).any(-1)
-        return Evaluation(f, g, failed, torch.zeros_like(f), torch.zeros_like(failed, dtype=torch.int64))
+        return {"f": f, "f_var": torch.zeros_like(f), "cost": torch.zeros_like(f[..., 0], dtype=torch.int64)}
 
-    def evaluate_exactly(self, x: Tensor) -> Evaluation:
+    def evaluate_exactly(self, x: Tensor) -> Points:
         """Exact objectives of x[..., n, d], whatever `exact` says: what a sampled front is worth."""
         return replace(self, exact=True).evaluate(x)
 

@@ -29,8 +29,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.files import one_line
-from moopt.problem import Evaluation, Problem, TrialValue
-from moopt.random import Rng
+from moopt.problem import Answer, Draw, Problem, TrialValue
 from moopt.space import Box
 
 MOST_NUMBERS = 4096  # of an observation: beyond are images, for which a plain network is no policy
@@ -138,14 +137,14 @@ class MOGymnasium(Problem):
             raise ValueError(f"expected finite returns, got {returns.tolist()}")
         return (-returns).tolist(), [], steps
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
-        rng, rows = rng or Rng(0), x.detach().cpu().double().reshape(-1, self.n_var).tolist()
+    def _evaluate(self, x: Tensor, draw: Draw) -> Answer:  # type: ignore[override]
+        rng, rows = draw.rng, x.detach().cpu().double().reshape(-1, self.n_var).tolist()
         seeds = [rng.take(i).seed() for i in range(rng.runs)]
         found = [self._returns(row, seeds[i * rng.runs // len(rows)]) for i, row in enumerate(rows)]
         f = torch.tensor([returns.tolist() for returns, _ in found], dtype=x.dtype, device=x.device)
         cost = torch.tensor([steps for _, steps in found], dtype=torch.int64, device=x.device)
         f, cost = f.reshape(*x.shape[:-1], self.n_obj), cost.reshape(x.shape[:-1])
-        return Evaluation(f, f[..., :0], torch.zeros_like(cost, dtype=torch.bool), cost=cost)
+        return {"f": f, "cost": cost}
 
     def _returns(self, x: Sequence[float], seed: int) -> tuple[Floats, int]:
         """Mean return of each reward, [m], and the steps lived."""

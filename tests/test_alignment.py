@@ -10,7 +10,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from moopt import Rng, tree
+from moopt import Rng, Turn, tree
 from moopt.algorithms.policygradient import PolicyGradient
 from moopt.generative import GenerativeProblem
 from moopt.learning.advantage import AGGREGATORS, drgrpo, grpo, mogrpo, whiten
@@ -414,7 +414,7 @@ def test_first_step_of_adam_moves_each_column_by_the_learning_rate() -> None:
     state = algorithm.init(problem, rng)
     completions = problem.sample(state.x, 16, rng.fold(0))
     gradient, f = algorithm.gradient(problem, state.x, completions)
-    after, spent = algorithm.step(problem, state, rng)
+    after, spent = algorithm.step(problem, state, Turn(rng))
     moved = gradient.abs() > 1e-5
     assert torch.allclose((after.x - state.x)[moved], 0.07 * gradient.sign()[moved], rtol=1e-2)
     assert torch.equal(after.f, f)
@@ -436,7 +436,7 @@ def test_runs_in_a_batch_equal_runs_alone(n_obj: int, options: dict[str, object]
         rng = Rng(seeds)
         state = algorithm.init(problem, rng)
         for step in range(12):
-            state, spent = algorithm.step(problem, state, rng.fold(step))
+            state, spent = algorithm.step(problem, state, Turn(rng.fold(step)))
         measured = algorithm.measure(problem, state, rng.fold(99))
         leaves: list[Tensor] = []
 
@@ -461,9 +461,9 @@ def test_policies_and_weights_do_not_disturb_each_other() -> None:
     problem = ExactAlignment()
     rng = Rng([7])
     pair = PolicyGradient(weights=((0.2, 0.8), (0.9, 0.1)))
-    both = pair.step(problem, pair.init(problem, rng), rng)[0]
+    both = pair.step(problem, pair.init(problem, rng), Turn(rng))[0]
     single = PolicyGradient(weights=((0.2, 0.8),))
-    alone = single.step(problem, single.init(problem, rng), rng)[0]
+    alone = single.step(problem, single.init(problem, rng), Turn(rng))[0]
     assert torch.equal(both.x[:, :1], alone.x)
     assert not torch.equal(both.x[:, 0], both.x[:, 1])
 
@@ -484,13 +484,13 @@ def test_a_reward_that_is_no_number_stops_its_policy_only() -> None:
     state = algorithm.init(problem, rng)
     words = problem.sample(state.x, 4, rng.fold(0))[..., 0]
     hit = (words >= 6).any(-1)
-    after, _ = algorithm.step(problem, state, rng)
+    after, _ = algorithm.step(problem, state, Turn(rng))
     assert 0 < int(hit.sum()) < 40
     assert torch.equal(after.x[hit], state.x[hit]) and bool((after.x[~hit] != state.x[~hit]).any(-1).all())
     assert torch.isfinite(after.x).all() and torch.isfinite(after.mean).all()
     assert torch.equal(algorithm.population(problem, after).failed, hit)
     for step in range(1, 30):
-        after, _ = algorithm.step(problem, after, rng.fold(step))
+        after, _ = algorithm.step(problem, after, Turn(rng.fold(step)))
     assert torch.isfinite(after.x).all() and torch.isfinite(after.f).all()
     assert problem.evaluate(state.x, rng).failed.any()
 
@@ -507,7 +507,7 @@ def test_policies_stay_in_the_space_and_keep_their_dtype() -> None:
     rng = Rng([4], dtype=torch.float32)
     state = algorithm.init(problem, rng)
     for step in range(8):
-        state, _ = algorithm.step(problem, state, rng.fold(step))
+        state, _ = algorithm.step(problem, state, Turn(rng.fold(step)))
     assert problem.space.contains(state.x).all() and float(state.x.abs().max()) == 10.0
     population, _ = algorithm.measure(problem, state, rng)
     for leaf in (state.x, state.mean, state.square, state.f, population.f):
@@ -531,7 +531,7 @@ def test_policy_gradient_reaches_the_exact_front() -> None:
     rng, tokens = Rng([1]), 0
     state = algorithm.init(problem, rng)
     for step in range(800):
-        state, spent = algorithm.step(problem, state, rng.fold(step))
+        state, spent = algorithm.step(problem, state, Turn(rng.fold(step)))
         tokens += int(spent["tokens"])
     assert tokens == 64 * 16 * 4 * 800
     volume = hypervolume(problem.pareto_front(1000), problem.reference_point)

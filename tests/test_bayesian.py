@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import moopt
+from moopt import Turn
 from moopt.random import Rng
 from moopt.selection import survivors
 from moopt.surrogate import fit, suggest
@@ -30,11 +31,11 @@ class Sum(moopt.Problem):
         self.n_con = int(least is not None)
         self.stochastic = noise > 0
 
-    def _evaluate(self, x, rng=None):
+    def _evaluate(self, x, draw=None):
         z = self.space.to_cube(x)
         f = torch.stack(((z - 0.1).square().sum(-1), (z - 0.9).square().sum(-1)), -1)
         if self.noise:
-            f = f + self.noise * rng.normal(*f.shape[-2:])[0]
+            f = f + self.noise * draw.rng.normal(*f.shape[-2:])[0]
         f = f * torch.tensor([self.scale, 1 / self.scale])
         if self.constant:
             f[..., 1] = 3.0
@@ -47,8 +48,8 @@ def asked(problem, algorithm, n, state=None, seed=0):
     """The state after n points one by one, and what was asked: x[n, d]."""
     state, points = state or algorithm.init(problem, Rng(seed)), []
     for i in range(n):
-        x, tag, state = algorithm.ask(problem, state, Rng(seed).fold(i), 1)
-        state = algorithm.tell(problem, state, Rng(seed).fold(n + i), x, tag, problem.evaluate(x, Rng(i)))
+        x, _, state = algorithm.ask(problem, state, Turn(Rng(seed).fold(i), wanted=1))
+        state = algorithm.tell(problem, state, problem.evaluate(x, Rng(i)), Turn(Rng(seed).fold(n + i)))
         points.append(x[0, 0])
     return state, torch.stack(points)
 
@@ -119,8 +120,8 @@ def test_batches_and_pending_points_are_spread():
     result = moopt.minimize(problem, algorithm, 14, progress=False, monitors=watching)
     assert steps == [4, 2, 4, 4] and len(result.population.x.unique(dim=0)) == 14
     state, _ = asked(problem, bayes(n_initial=6), 6)
-    first, _, _ = algorithm.ask(problem, state, Rng(1), 1)
-    second, _, _ = algorithm.ask(problem, state, Rng(1), 1, first)
+    first, _, _ = algorithm.ask(problem, state, Turn(Rng(1), wanted=1))
+    second, _, _ = algorithm.ask(problem, state, Turn(Rng(1), wanted=1, pending=first))
     assert (first - second).norm() > 0.03
 
 
@@ -220,7 +221,7 @@ def test_known_noise_goes_through_trials_and_their_journal(tmp_path):
     run = moopt.Run(problem, bayes(n_initial=3), 6, out=tmp_path / "run", progress=False)
     result = run.run()
     state = run.groups[0].state
-    torch.testing.assert_close(state.f_var[0, :, 0], (0.1 + state.data.x[0, :, 0]) ** 2)
+    torch.testing.assert_close(state.data.f_var[0, :, 0], (0.1 + state.data.x[0, :, 0]) ** 2)
     assert result.trials[0].f_var[1] == pytest.approx(0.04)
     again = moopt.Run.reopen(tmp_path / "run", problem=problem, budget=8, progress=False)
     again.run()

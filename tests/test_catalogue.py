@@ -181,8 +181,8 @@ class Faulty(type(moopt.algorithm("random"))):
 
     fault = ""
 
-    def ask(self, problem, state, rng, n=None, pending=None):
-        x, tag, state = super().ask(problem, state, rng, n, pending)
+    def ask(self, problem, state, turn):
+        x, columns, state = super().ask(problem, state, turn)
         if self.fault == "global":
             x = problem.space.sample(torch.rand_like(x))
         if self.fault == "outside":
@@ -191,7 +191,7 @@ class Faulty(type(moopt.algorithm("random"))):
             x = x.mean(0, keepdim=True).expand_as(x).clone()
         if self.fault == "one stream":
             x = problem.space.sample(moopt.Rng([1] * len(x), dtype=x.dtype).uniform(*x.shape[1:]))
-        return x, tag, state
+        return x, columns, state
 
 
 @pytest.mark.parametrize(

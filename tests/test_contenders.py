@@ -28,8 +28,8 @@ class Line(moopt.Problem):
 class Noisy(moopt.Problem):
     space, n_obj, stochastic = moopt.Box(0.0, 1.0, 2), 2, True
 
-    def _evaluate(self, x, rng):
-        return x + 0.1 * rng.normal(*x.shape[-2:])[0]
+    def _evaluate(self, x, draw):
+        return x + 0.1 * draw.rng.normal(*x.shape[-2:])[0]
 
 
 class Reals(moopt.Problem):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import Evaluation, Generations, Rng
+from moopt import Generations, Points, Rng, Turn
 from moopt.indicators import hypervolume, igd
 from moopt.operators import Variation
 from moopt.operators.directions import das_dennis, directions
@@ -162,7 +162,7 @@ def told(algorithm, problem, state, f, violation):
     g = violation[..., None]
     failed = f.isnan().any(-1)
     x = problem.space.sample(Rng([3] * len(f)).uniform(f.shape[1], problem.n_var))
-    return x, algorithm.tell(problem, state, Rng(range(len(f))), x, None, Evaluation(f, g, failed))
+    return x, algorithm.tell(problem, state, Points(x, f, g, failed), Turn(Rng(range(len(f)))))
 
 
 def hard_points(n, m, seed=2):
@@ -227,7 +227,8 @@ def test_moead_replaces_as_a_loop_does(scalarising):
     state = algorithm.init(problem, Rng([1, 2]))
     state = dataclasses.replace(state, population=population, ideal=torch.zeros(2, 3, dtype=torch.float64))
     x, failed = torch.zeros(2, 9, problem.n_var, dtype=torch.float64), g.isnan().any(-1)
-    after = algorithm.tell(problem, state, Rng([1, 2]), x, tag, Evaluation(g, w[..., None], failed))
+    born = Points(x, g, w[..., None], failed, columns={"home": tag})
+    after = algorithm.survive(problem, state, born, Turn(Rng([1, 2])))
     weights = directions(9, 3).clamp_min(1e-6)
     near = neighbours(directions(9, 3), 3)
 

@@ -43,7 +43,7 @@ class Noisy(moopt.Problem):
         drawn = random.Random(seed).random()
         return [x[0] + drawn, (1 - x[0]) ** 2 + x[1] * drawn], [], 1 + int(5 * x[1])
 
-    def _evaluate(self, x, rng=None):
+    def _evaluate(self, x, draw=None):
         raise NotImplementedError
 
 

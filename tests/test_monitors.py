@@ -49,7 +49,7 @@ def points(seed, r, k, m=2):
     failed = torch.rand(r, k, generator=draw) < 0.1
     f[failed] = torch.nan
     x, g = torch.rand(r, k, 3, generator=draw).double(), torch.rand(r, k, 1, generator=draw).double() - 0.6
-    return moopt.Population(x, f, g, failed, (1,) * m)
+    return moopt.Points(x, f, g, failed, (1,) * m)
 
 
 def archive(r, capacity, patience=None):
@@ -101,7 +101,7 @@ def test_a_full_archive_keeps_the_ends_of_the_front():
     f = torch.stack((x[..., 0], 2 - 3 * x[..., 0]), -1)  # nobody dominates anybody
     for k in range(0, 400, 50):
         part = slice(k, k + 50)
-        keeping.insert(moopt.Population(x[:, part], f[:, part], x[:, part, :1] - 1, torch.zeros(2, 50).bool()))
+        keeping.insert(moopt.Points(x[:, part], f[:, part], x[:, part, :1] - 1, torch.zeros(2, 50).bool()))
     for run in (0, 1):
         front = keeping.front(run)
         assert len(front) == 30 and torch.equal(front.f[:, 0], front.x[:, 0])
@@ -112,11 +112,11 @@ def test_a_full_archive_keeps_the_ends_of_the_front():
 def test_a_batch_of_fronts_is_scored_as_each_of_them(m):
     problem = Bowls(n_obj=m, n_real=m, constrained=True)
     batch = points(7, 4, 30, m)
-    batch = moopt.Population(batch.x, batch.f / 10, batch.g, batch.failed)
+    batch = moopt.Points(batch.x, batch.f / 10, batch.g, batch.failed)
     counts = batch.feasible & (torch.arange(30) < torch.tensor([[30], [4], [19], [0]]))
     scorer = Scorer(problem)
     values = scorer.hypervolume(batch.f, counts)
-    fronts = [moopt.Population(batch.x[i], batch.f[i], batch.g[i], batch.failed[i]).select(counts[i]) for i in range(4)]
+    fronts = [moopt.Points(batch.x[i], batch.f[i], batch.g[i], batch.failed[i]).select(counts[i]) for i in range(4)]
     assert torch.allclose(values, scorer("hypervolume", fronts), rtol=1e-14, atol=0)
     exact = torch.stack([hypervolume(front.f, [1.1] * m) for front in fronts])
     assert torch.allclose(values, exact, rtol=1e-14 if m < 5 else 5e-3, atol=0)
@@ -204,7 +204,7 @@ def test_trials_merge_whenever_they_are_told():
         assert table["generations"].tolist() == list(range(1, steps + 1))
         assert table["evaluations"].tolist() == [30 // steps * step for step in range(1, steps + 1)]
     told = {"x": torch.tensor([[-1.0, 0.5], [0.0, 0.25]], dtype=torch.float64)}
-    known = moopt.Population(told["x"], torch.tensor([[1.5, 8.5], [0.25, 3.75]]).double(), -torch.ones(2, 1).double(),
+    known = moopt.Points(told["x"], torch.tensor([[1.5, 8.5], [0.25, 3.75]]).double(), -torch.ones(2, 1).double(),
                              torch.zeros(2).bool())  # fmt: skip
     assert solve(PARTLY, 5, random, initial=known).history["generations"].tolist() == [1, 2, 3, 4, 5]
 
@@ -238,8 +238,8 @@ def test_least_violating_points_have_no_hypervolume(archived):
         n_con, nadir = 1, torch.full((2,), 20.0, dtype=torch.float64)
 
         def _evaluate(self, x):
-            found = super()._evaluate(x)
-            return moopt.Evaluation(found.f, torch.full_like(found.f[..., :1], 0.5), found.failed)
+            f, _ = super()._evaluate(x)
+            return f, torch.full_like(f[..., :1], 0.5)
 
     archived(20)
     seen = []
@@ -276,8 +276,8 @@ def test_the_last_step_of_a_noisy_run_is_not_what_measuring_made_of_it():
     class Noisy(Bowls):
         stochastic = True
 
-        def _evaluate(self, x, rng):
-            return super()._evaluate(x + 0.2 * (rng.uniform(*x.shape[1:]) - 0.5))
+        def _evaluate(self, x, draw):
+            return super()._evaluate(x + 0.2 * (draw.rng.uniform(*x.shape[1:]) - 0.5))
 
     seen = []
     result = solve(Noisy(), Generations(3), monitors=[lambda s: seen.append(float(s.indicator()))])

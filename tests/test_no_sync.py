@@ -18,7 +18,7 @@ from moopt.kernels import dominance
 from moopt.monitors.history import History
 from moopt.monitors.score import Scorer
 from moopt.operators.directions import directions, directions_on
-from moopt.population import Population
+from moopt.points import Points
 
 ALGORITHMS = [
     ("nsga2", {}), ("nsga3", {}), ("moead", {}), ("moead", {"scalarising": "pbi", "normalise": True}), ("rvea", {}),
@@ -119,9 +119,9 @@ def test_a_generation_waits_for_nothing(name, options, problem, runs):
     rng = moopt.Rng(range(runs), device="meta")
     state = algorithm.init(problem, rng)
     for step in range(2):  # constants are made and kept
-        state = generation(algorithm, problem, state, rng.fold(step)).state
+        state = generation(algorithm, problem, state, moopt.Turn(rng.fold(step))).state
     with NoCopies(), NoConstants():
-        after, _, evaluated, _ = generation(algorithm, problem, state, rng.fold(2))
+        after, _, evaluated, _ = generation(algorithm, problem, state, moopt.Turn(rng.fold(2)))
     assert evaluated.f.shape == (runs, 12, problem.n_obj) and after.population.x.device.type == "meta"
 
 
@@ -148,10 +148,10 @@ def test_the_loop_around_a_generation_waits_for_nothing():
     scorer, history = Scorer(problem), History()
 
     class Snapshot:
-        step, evaluated, _group = 1, Population, group
+        step, evaluated, _group = 1, Points, group
 
     def step():
-        advance = generation(algorithm, problem, group.state, group.next_rng(), limit=99)
+        advance = generation(algorithm, problem, group.state, group.turn(budget, scorer, 1.0), limit=99)
         group.commit(advance.state)
         group.spend(advance.spent)
         group.learn(advance.evaluated)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import Population, Result, Status
+from moopt import Points, Result, Status
 from moopt.selection import knee
 
 DOUBLE = torch.float64
@@ -117,7 +117,7 @@ def result(objectives, names=("cost", "gain"), directions=("min", "max"), parts=
     values = torch.tensor(objectives, dtype=DOUBLE).reshape(-1, len(names))
     n = len(values)
     f = values * torch.tensor(problem.signs)
-    front = Population(
+    front = Points(
         values[:, :1].clone(), f, torch.zeros(n, 0, dtype=DOUBLE), torch.zeros(n, dtype=torch.bool), problem.signs
     )
     return Result(

@@ -7,7 +7,7 @@ import torch
 from matplotlib.collections import LineCollection
 
 import moopt
-from moopt import Box, Population, Problem, Result, Status
+from moopt import Box, Points, Problem, Result, Status
 from moopt.monitors import plot_front
 
 
@@ -38,7 +38,7 @@ def points(m, n, seed=0, violation=None):
     f = torch.rand(n, m, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + torch.arange(1.0, m + 1)
     g = torch.zeros(n, 0).double() if violation is None else torch.full((n, 1), violation).double()
     signs = tuple(-1 if i in (1, 4) else 1 for i in range(m))
-    return Population(torch.zeros(n, 2).double(), f, g, torch.zeros(n, dtype=torch.bool), signs)
+    return Points(torch.zeros(n, 2).double(), f, g, torch.zeros(n, dtype=torch.bool), signs)
 
 
 def result(m, n=7, seed=0, status=Status.FINISHED, violation=None, runs=(), **changes):

@@ -10,7 +10,7 @@ import torch
 import moopt
 from moopt import registry
 from moopt.budget import EnvSteps
-from moopt.problem import Evaluation
+from moopt.points import Points
 from moopt.random import Rng
 from moopt.result import Status
 
@@ -436,4 +436,4 @@ def test_an_engine_stays_in_its_process():
     x = problem.space.sample(Rng([1]).uniform(3, problem.n_var))
     f = problem.evaluate(x).f
     twin = cloudpickle.loads(cloudpickle.dumps(problem))
-    assert torch.equal(twin.evaluate(x).f, f) and isinstance(problem.evaluate(x), Evaluation)
+    assert torch.equal(twin.evaluate(x).f, f) and isinstance(problem.evaluate(x), Points)

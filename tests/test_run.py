@@ -235,7 +235,7 @@ def test_dicts_and_frames_speak_the_users_values(tmp_path):
         ([[0.1, 0.2]], ValueError, r"shape \[n, 3\], got \[1, 2\]"),
         ([[9.0, 0.0, 0.0]], ValueError, "initial point 1: expected a point of the space"),
         ([[math.nan, 0.0, 0.0]], ValueError, "initial point 1"),
-        ("best", TypeError, "expected x, dicts, a DataFrame or a Population, got str"),
+        ("best", TypeError, "expected x, dicts, a DataFrame or Points, got str"),
         ([{"y": 1}], ValueError, r"initial point 1: expected values for \['x'\]"),
     ],
 )

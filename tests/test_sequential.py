@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import testing
+from moopt import Turn, testing
 from moopt.algorithm import misfit, spent_on
 from moopt.algorithms.qlearners import QLearners, State
 from moopt.learning import advance, rollout, start
@@ -424,7 +424,7 @@ def test_updates_known_answer():
     # left into the wall, a greedy down to 0.7, and again from the start.
     rng.numbers = torch.tensor([[[0.6, 0.49], [0.9, 0.6]], [[0.44, 0.46], [0.3, 0.1]], [[0.41, 0.41], [0.1, 0.1]]])
     rng.numbers = rng.numbers.to(DOUBLE)
-    after, spent = learners.step(problem, state, rng)
+    after, spent = learners.step(problem, state, Turn(rng))
     assert spent["env_steps"].tolist() == [6] and after.age.tolist() == [3]
 
     step = torch.tensor([0.0, -1.0], dtype=DOUBLE)
@@ -449,7 +449,7 @@ def test_learning_as_in_a_second_implementation(front):
     rng = Rng([4, 40])
     state = learners.init(problem, rng)
     for i in range(2):
-        state, _ = learners.step(problem, state, rng.fold(i))
+        state, _ = learners.step(problem, state, Turn(rng.fold(i)))
     width = (problem.nadir - problem.ideal).tolist()
     best = [-(b - 0.1 * w) for b, w in zip(problem.ideal.tolist(), width, strict=True)]
     cuts = 0
@@ -497,7 +497,7 @@ def test_runs_together_are_runs_alone():
     def learn(rng):
         state = learners.init(problem, rng)
         for i in range(4):
-            state, spent = learners.step(problem, state, rng.fold(i))
+            state, spent = learners.step(problem, state, Turn(rng.fold(i)))
         assert spent["env_steps"].tolist() == [660] * rng.runs
         return state, *learners.measure(problem, state, rng.fold(99))
 
@@ -539,7 +539,7 @@ def test_learners_find_what_their_weights_support(front, discount, steps):
     learners, rng = QLearners(), Rng([17])
     state = learners.init(problem, rng)
     for i in range(steps):
-        state, _ = learners.step(problem, state, rng.fold(i))
+        state, _ = learners.step(problem, state, Turn(rng.fold(i)))
     population, _ = learners.measure(problem, state, rng.fold(-1))
     front_points = problem.pareto_front(10)
     corners = front_points[[i for i, _, _ in supported(front_points)]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moopt import tree
-from moopt.population import Population
+from moopt.points import Points
 from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
@@ -49,12 +49,12 @@ def test_views_of_one_tensor_survive(tmp_path):
 
 def test_plain_and_restore_of_dataclasses():
     x, f, g, failed = torch.ones(2, 0, 3), torch.ones(2, 0, 2), torch.ones(2, 0, 0), torch.zeros(2, 0).bool()
-    points = Population(x, f, g, failed, (1, -1))
+    points = Points(x, f, g, failed, (1, -1))
     template = {"population": points, "pair": (torch.zeros(2), 1), "any": None}
     filled = {"population": tree.map_tensors(lambda leaf: leaf + 1 if leaf.dtype != torch.bool else leaf, points),
               "pair": (torch.tensor([3.0, 4.0]), 2), "any": torch.ones(2)}  # fmt: skip
     back = tree.restore(template, tree.plain(filled))
-    assert isinstance(back["population"], Population) and back["population"].signs == (1, -1)
+    assert isinstance(back["population"], Points) and back["population"].signs == (1, -1)
     assert back["pair"][0].tolist() == [3.0, 4.0] and back["pair"][1] == 2 and torch.equal(back["any"], torch.ones(2))
     with pytest.raises(ValueError, match="population"):
         tree.restore(template, tree.plain({**filled, "population": {"x": torch.ones(2)}}))

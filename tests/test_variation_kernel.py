@@ -12,7 +12,7 @@ import moopt
 from moopt import Box, Rng
 from moopt.kernels import dispatch, rows, tournament, variation, variation_cpu
 from moopt.operators import Variation
-from moopt.population import Population
+from moopt.points import Points
 
 INF, NAN = float("inf"), float("nan")
 D, S = torch.float64, torch.float32
@@ -210,7 +210,7 @@ def test_rows_agree_with_the_reference(batch, n_parts):
 def test_a_population_selects_from_two_as_from_their_joint():
     g = torch.Generator().manual_seed(3)
     one, two = (
-        Population(torch.rand(2, n, 3, generator=g), torch.rand(2, n, 2, generator=g), torch.rand(2, n, 1, generator=g),
+        Points(torch.rand(2, n, 3, generator=g), torch.rand(2, n, 2, generator=g), torch.rand(2, n, 1, generator=g),
                    torch.rand(2, n, generator=g) < 0.4)
         for n in (4, 6)
     )  # fmt: skip

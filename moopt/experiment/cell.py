@@ -20,7 +20,7 @@ from moopt.group import MEASURE
 from moopt.monitor import Monitor, Snapshot
 from moopt.monitors.archive import Archive
 from moopt.outcome import measured_again
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.result import Status, versions
@@ -103,11 +103,11 @@ def failed(task: Task, error: str, seconds: float) -> None:
     write_json(task.summary, {"checkpoints": task.cell.checkpoints, "versions": versions(), "runs": runs})
 
 
-def fronts(summary: Path) -> list[Population]:
+def fronts(summary: Path) -> list[Points]:
     """The fronts of the runs of a task that is done; none where it failed."""
     path = summary.with_suffix(".safetensors")
     found = read_checkpoint(path)["fronts"] if path.exists() else []
-    return [Population(**{**front, "signs": tuple(front["signs"])}) for front in found]
+    return [Points(**{**front, "signs": tuple(front["signs"])}) for front in found]
 
 
 def make_problem(entry: Entry) -> Problem:
@@ -175,16 +175,16 @@ class _Found(NamedTuple):
     were known."""
 
     booked: dict[str, Any]
-    front: Population
+    front: Points
     trace: list[Tensor]
 
 
-def _feasible(front: Population) -> Tensor:
+def _feasible(front: Points) -> Tensor:
     return front.f[front.feasible].double().cpu()
 
 
 def _scores(
-    task: Task | Scoring, checkpoints: int, status: str, trace: list[Tensor], front: Population
+    task: Task | Scoring, checkpoints: int, status: str, trace: list[Tensor], front: Points
 ) -> dict[str, list[float]]:
     """The indicators at each checkpoint; NaN where nothing was known, none at all of a run that failed. A run that
     ended early stays as it is."""

@@ -24,7 +24,7 @@ from moopt.experiment import cell as cells
 from moopt.experiment.cell import Scoring, Task
 from moopt.experiment.scores import Frame, inferred_frame, known_frame
 from moopt.experiment.spec import Cell, Spec
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.result import described, rebuilt, table_of, versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
@@ -39,7 +39,7 @@ class Front:
     """What one run found."""
 
     problem: Problem
-    points: Population
+    points: Points
 
     @property
     def x(self) -> NDArray[np.float64]:
@@ -145,9 +145,9 @@ class Study:
         """Whether every run of the spec has ended."""
         return not bool((self.runs["status"] == "missing").any())
 
-    def populations(self, problem: str, algorithm: str) -> dict[int, Population]:
+    def populations(self, problem: str, algorithm: str) -> dict[int, Points]:
         """seed -> what its run found."""
-        found: dict[int, Population] = {}
+        found: dict[int, Points] = {}
         for path in self.summaries(problem, algorithm):
             found |= zip((run["seed"] for run in read_json(path)["runs"]), cells.fronts(path), strict=False)
         return {seed: found[seed] for seed in self.seeds(problem) if seed in found}

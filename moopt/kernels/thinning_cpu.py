@@ -10,6 +10,7 @@ from __future__ import annotations
 import numba  # noqa: TID253
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt.kernels.arrays import array, tensor
@@ -17,6 +18,7 @@ from moopt.kernels.sorting_cpu import Flags, Floats, Ints, arrange
 from moopt.kernels.thinning import AT_ONCE, BITS, CURVES, FINEST, FLAT, SHIFT, WINDOW, rounds
 
 njit = numba.njit(cache=True, nogil=True)
+Marks = NDArray[np.int8]
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
@@ -36,10 +38,10 @@ def _thin_batch(f: Floats, alive: Flags, capacity: int, most: int) -> None:
 def thin_one(f: Floats, alive: Flags, capacity: int, most: int) -> None:
     """Leaves at most `capacity` of the rows in `alive`, after at most so many rounds."""
     n, m = f.shape
-    comparable = np.zeros(n, np.bool_)
+    comparable, surplus = np.zeros(n, np.bool_), -capacity
     for i in range(n):
+        surplus += alive[i]
         comparable[i] = alive[i] and not np.isnan(f[i]).any()
-    surplus = np.sum(alive) - capacity
     for i in range(n - 1, -1, -1):  # points that cannot be compared go first
         if surplus > 0 and alive[i] and not comparable[i]:
             alive[i] = False
@@ -207,7 +209,7 @@ def _is_closer(row: int, distance: float, other: int, best: float, partner: int)
 
 
 @njit
-def _goes(i: int, partner: Ints, end: Flags, going: Ints, path: Ints) -> bool:
+def _goes(i: int, partner: Ints, end: Flags, going: Marks, path: Ints) -> bool:
     """Whether a point goes, if all may; what is found on the way there is noted in `going` (-1: not known)."""
     steps = 0
     while going[i] < 0:
@@ -225,7 +227,7 @@ def _goes(i: int, partner: Ints, end: Flags, going: Ints, path: Ints) -> bool:
         steps -= 1
         answer = 1 - answer
         going[path[steps]] = answer
-    return answer == 1
+    return bool(answer)
 
 
 @njit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from moopt import tree
 from moopt.kernels import dispatch
 from moopt.kernels.archive import first_of_equals
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.selection import nondominated_mask
 
@@ -34,12 +33,12 @@ class Archive:
         patience: int | None = None,
     ) -> None:
         self.capacity, self.patience, self.merges = capacity, patience or capacity, 0
-        self._kept = Population.empty(problem, runs, device=device, dtype=dtype)
+        self._kept = Points.empty(problem, runs, device=device, dtype=dtype)
         self._valid = torch.zeros(runs, 0, dtype=torch.bool, device=device)
-        self._waiting: list[Population] = []
-        self._view: tuple[Population, Tensor] | None = None
+        self._waiting: list[Points] = []
+        self._view: tuple[Points, Tensor] | None = None
 
-    def insert(self, points: Population) -> None:
+    def insert(self, points: Points) -> None:
         """Takes notice of evaluated points [r, k, ...]."""
         self._waiting.append(points)
         self._view = None
@@ -53,7 +52,7 @@ class Archive:
         """Whether no point waits, as after an insertion that led to a merge."""
         return not self._waiting
 
-    def _merged(self) -> tuple[Population, Tensor]:
+    def _merged(self) -> tuple[Points, Tensor]:
         old = self._kept.violation.masked_fill(~self._valid, torch.inf)
         f = torch.cat([part.f for part in (self._kept, *self._waiting)], 1)
         violation = torch.cat([old, *(part.violation for part in self._waiting)], 1)
@@ -63,7 +62,7 @@ class Archive:
             index, valid = index[:, :width], valid[:, :width]
         return self._kept.select(index, *self._waiting), valid
 
-    def padded(self) -> tuple[Population, Tensor]:
+    def padded(self) -> tuple[Points, Tensor]:
         """All runs side by side: points [r, k, ...] and which of them count, bool[r, k]."""
         if not self._waiting:
             return self._kept, self._valid
@@ -71,10 +70,10 @@ class Archive:
             self._view = self._merged()
         return self._view
 
-    def front(self, run: int) -> Population:
+    def front(self, run: int) -> Points:
         """The points of one run, [n, ...]."""
         points, valid = self.padded()
-        one = replace(points, x=points.x[run], f=points.f[run], g=points.g[run], failed=points.failed[run])
+        one: Points = tree.map_tensors(lambda leaf: leaf[run], points)
         return one.select(valid[run])
 
     def take(self, index: Tensor) -> Archive:
@@ -97,7 +96,7 @@ class Archive:
         self._view, self.merges = None, saved["merges"]
 
 
-def merged_front(parts: list[Population]) -> Population:
+def merged_front(parts: list[Points]) -> Points:
     """The nondominated points of several fronts (the least violating ones where none is feasible)."""
     points = parts[0].join(*parts[1:])
     points = points.select(~points.failed)

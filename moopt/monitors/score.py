@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from moopt.indicators import hypervolume, igd, igd_plus
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Scorer:
             width = torch.where(width > 0, width, torch.where(worst != 0, worst.abs(), 1.0))
             self.reference_point = worst + 0.1 * width
 
-    def __call__(self, name: str, fronts: Sequence[Population]) -> Tensor:
+    def __call__(self, name: str, fronts: Sequence[Points]) -> Tensor:
         """The indicator of each front, float64[len(fronts)]; a front without feasible points has none of it."""
         if name == "hypervolume":
             return torch.cat([self.hypervolume(front.f[None], front.feasible[None]) for front in fronts])

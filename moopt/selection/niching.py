@@ -141,7 +141,7 @@ def niching(n_keep: int, rank: Tensor, niche: Tensor, distance: Tensor, n_niches
     return dispatch.niching(n_keep, rank, niche, distance, n_niches, u)
 
 
-def angle_penalised_distance(size: Tensor, angle: Tensor, spread: Tensor, penalty: float) -> Tensor:
+def angle_penalised_distance(size: Tensor, angle: Tensor, spread: Tensor, penalty: float | Tensor) -> Tensor:
     """Angle-penalised distance, (1 + penalty * angle / spread) * size, elementwise.
 
     `size` is the length of the translated objectives, `angle` to the point's reference vector, `spread` the angle

@@ -6,15 +6,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.algorithm import AskTell
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.algorithm import Incremental, Turn
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import survivors
 from moopt.space import Kind, Space
@@ -29,13 +29,12 @@ POOR = 0.3  # share of the variance that a useful model explains at least
 
 @dataclass(frozen=True)
 class State:
-    """`data`: everything told, in that order; `f_var` [1, n, m]: its known noise, NaN where it is not; `design`
-    [1, k, d]: the initial points; `reference_point` [1, m]: NaN until it is inferred; `searched` [1]: of how many
+    """`data`: everything told, in that order, with `f_var`, NaN where it is not known; `design` [1, k, d]: the initial
+    points; `reference_point` [1, m]: NaN until it is inferred; `searched` [1]: of how many
     points the last thorough fit was; `hyperparameters`: of the last model, one of the starts of the next fit.
     """
 
-    data: Population
-    f_var: Tensor
+    data: Points
     design: Tensor
     reference_point: Tensor
     searched: Tensor
@@ -43,7 +42,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bayesian(AskTell):
+class Bayesian(Incremental[Problem, State]):
     """Suggests where Gaussian processes of all evaluations promise most; for few, expensive evaluations.
 
     Constraints, integers, choices, failures, known or unknown noise and pending points are modelled. `n_initial`:
@@ -71,7 +70,6 @@ class Bayesian(AskTell):
     n_raw: int = 256
     n_restarts: int = 4
 
-    told = "any"
     batched_runs = False
     kinds = frozenset({Kind.REAL, Kind.INTEGER, Kind.CATEGORY})
     usual_evaluations = 100
@@ -100,7 +98,7 @@ class Bayesian(AskTell):
         """Whether few variables are expected to matter."""
         return bool(self.sparse)
 
-    def candidates(self, problem: Problem, data: Population, rng: Rng) -> Tensor | None:
+    def candidates(self, problem: Problem, data: Points, rng: Rng) -> Tensor | None:
         """Points [k, d] in search coordinates to consider beside quasi-random ones."""
         return None
 
@@ -118,16 +116,16 @@ class Bayesian(AskTell):
             reference = torch.tensor(self.reference_point, dtype=torch.float64)
         elif problem.reference_point is not None:
             reference = problem.reference_point
-        empty = Population.empty(problem, 1, device=rng.device, dtype=rng.dtype)
+        data = Points.empty(problem, 1, device=rng.device, dtype=rng.dtype)
         nothing = torch.zeros(1, dtype=torch.int64, device=rng.device)
-        return State(empty, empty.f, problem.space.from_cube(design)[None], reference.to(rng.device)[None], nothing)
+        design = problem.space.from_cube(design)[None]
+        return State(data.with_columns(f_var=data.f), design, reference.to(rng.device)[None], nothing)
 
-    def ask(
-        self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
-    ) -> tuple[Tensor, Any, State]:
-        begun, n = len(state.data) + (0 if pending is None else pending.shape[1]), n or self.batch
+    def ask(self, problem: Problem, state: State, turn: Turn) -> tuple[Tensor, dict[str, Tensor], State]:
+        rng, pending, n = turn.rng, turn.pending, turn.wanted or self.batch
+        begun = len(state.data) + (0 if pending is None else pending.shape[1])
         if begun < state.design.shape[1]:
-            return state.design[:, begun : begun + n], None, state
+            return state.design[:, begun : begun + n], {}, state
         space, data = problem.space, state.data
         z = space.to_cube(data.x[0].double())
         surrogate, failure, state = self.models(problem, state)
@@ -139,7 +137,7 @@ class Bayesian(AskTell):
             candidates=None if extra is None else space.to_cube(extra.double()), repeats=problem.stochastic,
             n_draws=self.n_draws, n_raw=self.n_raw, n_restarts=self.n_restarts,
         )  # fmt: skip
-        return space.from_cube(found).to(data.x.dtype)[None], None, state
+        return space.from_cube(found).to(data.x.dtype)[None], {}, state
 
     def models(self, problem: Problem, state: State) -> tuple[Surrogate | None, FailureModel | None, State]:
         """What the data say, and the state with what was fitted and, once it can be, the inferred reference point."""
@@ -154,7 +152,7 @@ class Bayesian(AskTell):
         if len(chosen) > self.n_modelled:
             best, _, _ = survivors(data.f[:, chosen], data.violation[:, chosen], self.n_modelled)
             chosen = chosen[best[0].sort().values]
-        f, g, f_var = (part[0][chosen].double() for part in (data.f, data.g, state.f_var))
+        f, g, f_var = (part[0][chosen].double() for part in (data.f, data.g, data.columns["f_var"]))
         n = int(usable.sum())
         thorough = n < SOME or n >= GROWN * int(state.searched)
         surrogate = fit(
@@ -202,14 +200,11 @@ class Bayesian(AskTell):
             found.append(f"suggestions for {', '.join(weak)} are little better than random ones")
         return found
 
-    def tell(
-        self, problem: Problem, state: State, rng: Rng, x: Tensor, tag: Any, evaluation: Evaluation
-    ) -> State:
-        f_var = torch.full_like(evaluation.f, torch.nan) if evaluation.f_var is None else evaluation.f_var
-        data = state.data.join(Population.of(problem, x, evaluation))
-        return replace(state, data=data, f_var=torch.cat((state.f_var, f_var), -2))
+    def tell(self, problem: Problem, state: State, points: Points, turn: Turn) -> State:
+        f_var = torch.full_like(points.f, torch.nan) if points.f_var is None else points.f_var
+        return replace(state, data=state.data.join(points.bare().with_columns(f_var=f_var)))
 
-    def population(self, problem: Problem, state: State) -> Population:
+    def population(self, problem: Problem, state: State) -> Points:
         return state.data
 
 

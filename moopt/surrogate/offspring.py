@@ -5,14 +5,14 @@ from __future__ import annotations
 from torch import Tensor
 
 from moopt.operators import Variation
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import survivors, tournament
 
 
 def offspring(
-    problem: Problem, data: Population, rng: Rng, n: int = 512, parents: int = 50, variation: Variation | None = None
+    problem: Problem, data: Points, rng: Rng, n: int = 512, parents: int = 50, variation: Variation | None = None
 ) -> Tensor:
     """n children [n, d] in search coordinates of the best `parents` of data[1, k, ...], chosen as NSGA-II does.
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from moopt.experiment.contenders.recorded import Recorded, numbers, within
-from moopt.population import Population
+from moopt.points import Points
 
 SAMPLE = 10  # of points whose values were handed in are evaluated again; one wrong in four is missed by 6 in 100
 
 
-def settle(record: Recorded, answer: Any) -> Population:
+def settle(record: Recorded, answer: Any) -> Points:
     """What a contender evaluated, of its record and its answer. Raises ValueError."""
     if answer is None:
         if not record.spent:
@@ -41,7 +41,7 @@ def settle(record: Recorded, answer: Any) -> Population:
     return _handed_in(record, x, values)
 
 
-def _handed_in(record: Recorded, x: Tensor, values: Any) -> Population:
+def _handed_in(record: Recorded, x: Tensor, values: Any) -> Points:
     """Points with the values that came with them, checked. Raises ValueError."""
     if hasattr(values, "f"):
         values = (values.f, getattr(values, "g", None))
@@ -56,7 +56,7 @@ def _handed_in(record: Recorded, x: Tensor, values: Any) -> Population:
         checked.append(matrix)
     f, g = checked
     failed = ~torch.isfinite(f).all(-1) | torch.isnan(g).any(-1)
-    points = Population(x, f.masked_fill(failed[:, None], torch.nan), g, failed, record.signs)
+    points = Points(x, f.masked_fill(failed[:, None], torch.nan), g, failed, record.signs)
     if not record.stochastic:
         sample = np.random.default_rng(record.seed).choice(len(x), min(len(x), SAMPLE), replace=False)
         index = torch.from_numpy(np.sort(sample))

@@ -19,7 +19,7 @@ from moopt import files, registry
 from moopt.experiment.contenders.answer import settle
 from moopt.experiment.contenders.command import Command
 from moopt.experiment.contenders.recorded import BudgetSpent, Recorded
-from moopt.population import Population
+from moopt.points import Points
 from moopt.problem import Problem
 
 BRIDGES = {
@@ -36,7 +36,7 @@ class Contender:
     """A search with a name: `search(problem, budget, seed, **options)`.
 
     `problem` is a `Recorded` problem, in search coordinates and minimised; `budget` a number of evaluations. It
-    returns the points it evaluated in order, x[n, d], or a pair of x and their values (an `Evaluation`, (f, g) or f),
+    returns the points it evaluated in order, x[n, d], or a pair of x and their values (`Points`, (f, g) or f),
     or nothing where all of them went through `problem.evaluate`, which ends it where the budget is spent.
     """
 
@@ -81,7 +81,7 @@ def contender(spec: str | Mapping[str, Any] | Callable[..., Any]) -> Contender:
 
 def run_contender(
     contender: Callable[..., Any], problem: Problem, budget: int, seed: int, options: Mapping[str, Any] | None = None
-) -> Population:
+) -> Points:
     """Runs a contender (a callable or what `contender` made) and returns all points it evaluated, in order, at most
     `budget`, on the CPU in float64.
 

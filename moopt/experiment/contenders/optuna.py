@@ -60,13 +60,14 @@ def _search(
             study.enqueue_trial({f"x{j}": value for j, value in enumerate(values)})
         while problem.spent < budget:
             trial = study.ask()
-            f, g, failed, *_ = problem.evaluate(torch.tensor([_suggested(trial, problem)], dtype=torch.float64))
-            for j, value in enumerate(g[0].tolist() if not bool(failed[0]) else []):
+            point = problem.evaluate(torch.tensor([_suggested(trial, problem)], dtype=torch.float64))
+            failed = bool(point.failed[0])
+            for j, value in enumerate([] if failed else point.g[0].tolist()):
                 trial.set_constraint(f"g{j}", value)
-            if bool(failed[0]):
+            if failed:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
-                study.tell(trial, f[0].tolist())
+                study.tell(trial, point.f[0].tolist())
 
 
 def _suggested(trial: Any, problem: Recorded) -> list[float]:

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moopt import tree
 from moopt.executors.inline import Inline
-from moopt.population import Population
-from moopt.problem import Evaluation, Problem
+from moopt.points import Points
+from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.space import Kind, Space
 from moopt.trials import evaluate
@@ -43,7 +44,7 @@ class Recorded(Problem):
         self.__dict__.update({name: getattr(problem, name) for name in DECLARED})
         self.problem, self.budget, self.seed = problem, budget, seed
         self.spent = 0
-        self._parts: list[Population] = []
+        self._parts: list[Points] = []
         self._low = torch.full((problem.n_obj,), torch.inf, dtype=torch.float64)  # of the first `_counted` parts
         self._high, self._counted = -self._low, 0
 
@@ -78,11 +79,11 @@ class Recorded(Problem):
         return self.problem.constraint_values(g)
 
     @property
-    def population(self) -> Population:
+    def population(self) -> Points:
         """All evaluated points in order, on the CPU in float64."""
-        return Population.empty(self.problem, device="cpu", dtype=torch.float64).join(*self._parts)
+        return Points.empty(self.problem, device="cpu", dtype=torch.float64).join(*self._parts)
 
-    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Evaluation:
+    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Points:
         """Objectives (minimised) and constraints of x[..., n, d], kept; without the problem's memory.
 
         Raises ValueError for a wrong shape and for a point outside of the space, before anything is evaluated;
@@ -99,9 +100,7 @@ class Recorded(Problem):
             raise BudgetSpent(f"{self.name}: the budget of {self.budget} evaluations is spent")
         answer = self._evaluate(whole, rng)
         self._keep(whole, answer)
-        f, g, failed, *others = answer
-        more = [value if value is None else value.to(x.dtype) for value in others]
-        return Evaluation(f.to(x.dtype), g.to(x.dtype), failed, *more)
+        return tree.map_tensors(lambda leaf: leaf.to(x.dtype) if leaf.is_floating_point() else leaf, answer)
 
     def arrays(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`evaluate` for tools that know no failed points: x[n, d] -> f[n, m] and g[n, c].
@@ -109,7 +108,8 @@ class Recorded(Problem):
         A failed point is worse in every objective than all points so far, by the width of what they span (by 1
         where they span nothing), and violates every constraint.
         """
-        f, g, failed, *_ = self.evaluate(torch.from_numpy(x))
+        points = self.evaluate(torch.from_numpy(x))
+        f, g, failed = points.f, points.g, points.failed
         if bool(failed.any()):
             f = torch.where(failed[:, None], self._worst().to(f.device), f)
             g = g.masked_fill(failed[:, None], FAR)
@@ -124,7 +124,7 @@ class Recorded(Problem):
         width = torch.where(self._high > self._low, self._high - self._low, 1.0)
         return torch.where(torch.isfinite(self._high), self._high + width, FAR)
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Evaluation:
+    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Points:  # type: ignore[override]
         """What the problem answers, not recorded; x[..., n, d] in float64."""
         batch, rows = x.shape[:-1], x.reshape(-1, self.n_var)
         if rng is not None:
@@ -135,10 +135,9 @@ class Recorded(Problem):
             answer = self.problem.evaluate(rows, self._draws(x))
         else:
             answer = self.problem.evaluate(rows)
-        parts: list[Any] = [v if v is None else v.reshape(*batch, *v.shape[1:]) for v in answer]
-        return Evaluation(*parts)
+        return tree.map_tensors(lambda leaf: leaf.reshape(*batch, *leaf.shape[1:]), answer)
 
-    def _one_by_one(self, rows: Tensor) -> Evaluation:
+    def _one_by_one(self, rows: Tensor) -> Points:
         with Inline() as executor:
             executor.start(self.problem.trial_function(), retries=self.problem.retries)
             return evaluate(self.problem, executor, rows, self._draws(rows).seed() if self.stochastic else None)
@@ -146,10 +145,10 @@ class Recorded(Problem):
     def _draws(self, x: Tensor) -> Rng:
         return Rng(self.seed, device=x.device, dtype=x.dtype).fold(self.spent)
 
-    def _keep(self, x: Tensor, answer: Evaluation) -> None:
+    def _keep(self, x: Tensor, answer: Points) -> None:
         x, f, g = (v.detach().to("cpu", torch.float64, copy=True).flatten(0, -2) for v in (x, answer.f, answer.g))
         failed = answer.failed.to("cpu", copy=True).flatten()
-        self._parts.append(Population(x, f, g, failed, self.problem.signs))
+        self._parts.append(Points(x, f, g, failed, self.problem.signs))
         self.spent += len(x)
 
 
