@@ -31,7 +31,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import AskTell
-from moopt.kernels.arithmetic import length
+from moopt.kernels.shared.arithmetic import length
 from moopt.operators import Variation
 from moopt.operators.directions import directions, directions_on
 from moopt.population import Population

@@ -140,15 +140,13 @@ def generations() -> str:
 
 def kernels() -> str:
     """Each kernel's time, and what memory and arithmetic alone would take."""
-    from moopt.kernels import (
-        association_cuda,
-        dominance_cuda,
-        hypervolume_cuda,
-        nearest_cuda,
-        offers_cuda,
-        variation_cuda,
-    )
-    from moopt.kernels.variation import Settings
+    from moopt.kernels.directions import cuda as association_cuda
+    from moopt.kernels.distances import cuda as nearest_cuda
+    from moopt.kernels.hypervolume import cuda as hypervolume_cuda
+    from moopt.kernels.offers import cuda as offers_cuda
+    from moopt.kernels.ranking import cuda as dominance_cuda
+    from moopt.kernels.variation import cuda as variation_cuda
+    from moopt.kernels.variation.reference import Settings
 
     scale = 256 if report.SMOKE else 1
     generator = torch.Generator(DEVICE).manual_seed(1)

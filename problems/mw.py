@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problems._functions import Noisy, linear_shape, spherical_shape
 from moopt.selection import nondominated_mask, thin
 from moopt.space import Box

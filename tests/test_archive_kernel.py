@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import archive, archive_cpu, dispatch, selection_cpu
+from moopt.kernels import dispatch
+from moopt.kernels.archive import cpu as archive_cpu
+from moopt.kernels.archive import reference as archive
+from moopt.kernels.ranking import cpu as selection_cpu
 from moopt.selection import crowding_distance, thin
 
 INF, NAN = float("inf"), float("nan")

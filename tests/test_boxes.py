@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt.indicators import hypervolume
-from moopt.kernels import boxes as reference_version
 from moopt.kernels import dispatch
+from moopt.kernels.boxes import reference as reference_version
 
 VERSIONS = {"torch": reference_version.boxes, "chosen": dispatch.boxes}
 

@@ -15,9 +15,11 @@ from hypothesis.extra import numpy as hnp
 import moopt
 from moopt import Rng
 from moopt.indicators import hypervolume, hypervolume_contributions
-from moopt.kernels import contribution, contribution_cpu, hypervolume_cpu
-from moopt.kernels import hypervolume as hypervolume_torch
-from moopt.kernels.contribution import UNIT, removal_weights
+from moopt.kernels.contribution import cpu as contribution_cpu
+from moopt.kernels.contribution import reference as contribution
+from moopt.kernels.contribution.reference import UNIT, removal_weights
+from moopt.kernels.hypervolume import cpu as hypervolume_cpu
+from moopt.kernels.hypervolume import reference as hypervolume_torch
 from moopt.selection.contribution import expected_contribution, truncate
 
 INF, NAN = float("inf"), float("nan")

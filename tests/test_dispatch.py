@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from moopt.kernels import dispatch
-from moopt.kernels.variation import Settings
+from moopt.kernels.variation.reference import Settings
 
 SETTINGS = Settings(0.9, 20.0, 0.3, 20.0)
 

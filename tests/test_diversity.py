@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import crowding, selection_cpu
+from moopt.kernels.ranking import cpu as selection_cpu
+from moopt.kernels.ranking import crowding
 from moopt.selection import best, crowding_distance, nondominated_rank, pbi, tchebycheff, thin, weighted_sum
 
 INF, NAN = float("inf"), float("nan")

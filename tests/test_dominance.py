@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch, dominance, fronts_cpu, selection_cpu, sorting_cpu, survival, tries_cpu
+from moopt.kernels import dispatch
+from moopt.kernels.ranking import cpu as selection_cpu
+from moopt.kernels.ranking import cpu_fronts as fronts_cpu
+from moopt.kernels.ranking import cpu_tries as tries_cpu
+from moopt.kernels.ranking import reference as dominance
+from moopt.kernels.ranking import survival
+from moopt.kernels.shared import cpu_sorting as sorting_cpu
 from moopt.selection import (
     best,
     crowding_distance,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial import cKDTree
 
-from moopt.kernels import nearest, nearest_cpu
+from moopt.kernels.distances import cpu as nearest_cpu
+from moopt.kernels.distances import reference as nearest
 from moopt.selection import nearest_distances
 
 INF, NAN = float("inf"), float("nan")

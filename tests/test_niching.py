@@ -11,9 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt import Rng
-from moopt.kernels import association, association_cpu, normalisation, normalisation_cpu, offers, offers_cpu
-from moopt.kernels import niching as niches
-from moopt.kernels import niching_cpu as niches_cpu
+from moopt.kernels.directions import cpu as association_cpu
+from moopt.kernels.directions import reference as association
+from moopt.kernels.niching import cpu as niches_cpu
+from moopt.kernels.niching import reference as niches
+from moopt.kernels.normalisation import cpu as normalisation_cpu
+from moopt.kernels.normalisation import reference as normalisation
+from moopt.kernels.offers import cpu as offers_cpu
+from moopt.kernels.offers import reference as offers
 from moopt.operators.directions import das_dennis, directions
 from moopt.selection import niching, pbi, tchebycheff, weighted_sum
 from moopt.selection.neighbourhood import best_offer, neighbours, replacement

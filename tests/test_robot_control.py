@@ -408,7 +408,8 @@ def test_wrong_options(options, sentence):
 
 
 def test_policies_of_any_depth():
-    from moopt.kernels import perceptron, perceptron_cpu
+    from moopt.kernels.perceptron import cpu as perceptron_cpu
+    from moopt.kernels.perceptron import reference as perceptron
     from moopt.learning.policy import MLP
 
     generator = torch.Generator().manual_seed(1)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch, dominance
+from moopt.kernels import dispatch
+from moopt.kernels.ranking import reference as dominance
 
-dominance_cuda = pytest.importorskip("moopt.kernels.dominance_cuda", exc_type=ImportError)
+dominance_cuda = pytest.importorskip("moopt.kernels.ranking.cuda", exc_type=ImportError)
 
 INF, NAN = float("inf"), float("nan")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -126,7 +127,8 @@ def test_empty_and_single_sets(m):
 
 WAITING = """
 import multiprocessing, time, torch
-from moopt.kernels import dominance, dominance_cuda
+from moopt.kernels.ranking import reference as dominance
+from moopt.kernels.ranking import cuda as dominance_cuda
 
 f = torch.rand(1, 48, 3, generator=torch.Generator().manual_seed(1))
 f = f.gather(1, dominance.lexsort(list(f.unbind(-1)))[..., None].expand_as(f))
@@ -191,7 +193,7 @@ def test_it_compiles_for_a_gpu(kernel, m, dtype, runs, compile_triton):
     signature["points"] = f"*{dtype}"
     multiples = [name for name in signature if name not in ("runs", "window")]
     constants = {"M": m, "BLOCK": 64, "ROWS": 16, **runs}
-    made = compile_triton(f"moopt.kernels.dominance_cuda:{kernel}", signature, constants, multiples, num_warps=1)
+    made = compile_triton(f"moopt.kernels.ranking.cuda:{kernel}", signature, constants, multiples, num_warps=1)
     assert made["spilled"] == 0 and made["registers"] <= 168  # at least three warps for each scheduler
     if kernel == "rank_blocks":  # ranks are read past the caches and written at once
         assert "ld.volatile.global" in made["ptx"] and "atom.global.gpu.relaxed.exch" in made["ptx"]

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt import Rng
-from moopt.kernels import philox, variation
+from moopt.kernels.philox import reference as philox
+from moopt.kernels.variation import reference as variation
 
-variation_cuda = pytest.importorskip("moopt.kernels.variation_cuda", exc_type=ImportError)
-philox_cuda = pytest.importorskip("moopt.kernels.philox_cuda", exc_type=ImportError)
+variation_cuda = pytest.importorskip("moopt.kernels.variation.cuda", exc_type=ImportError)
+philox_cuda = pytest.importorskip("moopt.kernels.philox.cuda", exc_type=ImportError)
 
 # the logarithm of a gene at its bound, and quotients of genes that do not cross, which nobody uses
 pytestmark = pytest.mark.filterwarnings("ignore:(divide by zero|overflow|invalid value):RuntimeWarning")
@@ -165,7 +166,7 @@ def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
     sizes = dict.fromkeys({"n", "pairs", "d", "tiles"} - set(one), "i32")
     streams = dict.fromkeys(("genes_stream", "pairs_stream", "mutation_stream"), "u64")
     made = compile_triton(
-        "moopt.kernels.variation_cuda:vary", {**tensors, **sizes, **streams, **dict.fromkeys(HOW._fields, "fp64")},
+        "moopt.kernels.variation.cuda:vary", {**tensors, **sizes, **streams, **dict.fromkeys(HOW._fields, "fp64")},
         {"MUTATES": True, "ALIGNED": aligned, "TILE": variation_cuda.TILE, **one}, list(tensors),
         enable_fp_fusion=False,
     )  # fmt: skip
@@ -177,7 +178,7 @@ def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
 def test_numbers_compile_for_a_gpu(dtype, compile_triton):
     signature = {"keys": "*i64", "out": f"*{dtype}", "n": "i32", "stream": "u64"}
     constants = {"TILE": philox_cuda.TILE, "tiles": 1}
-    made = compile_triton("moopt.kernels.philox_cuda:fill", signature, constants, ["keys", "out"])
+    made = compile_triton("moopt.kernels.philox.cuda:fill", signature, constants, ["keys", "out"])
     assert made["spilled"] == 0
 
 

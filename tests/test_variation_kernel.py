@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 import moopt
 from moopt import Box, Rng
-from moopt.kernels import dispatch, rows, tournament, variation, variation_cpu
+from moopt.kernels import dispatch
+from moopt.kernels.rows import reference as rows
+from moopt.kernels.tournament import reference as tournament
+from moopt.kernels.variation import cpu as variation_cpu
+from moopt.kernels.variation import reference as variation
 from moopt.operators import Variation
 from moopt.population import Population
 

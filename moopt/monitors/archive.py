@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moopt import tree
 from moopt.kernels import dispatch
-from moopt.kernels.archive import first_of_equals
+from moopt.kernels.archive.reference import first_of_equals
 from moopt.population import Population
 from moopt.problem import Problem
 from moopt.selection import nondominated_mask

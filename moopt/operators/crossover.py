@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 
 
 def sbx(u: Tensor, a: Tensor, b: Tensor, low: Tensor, high: Tensor, eta: float) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 
 
 def polynomial_mutation(u: Tensor, x: Tensor, low: Tensor, high: Tensor, eta: float, probability: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.kernels import dispatch
-from moopt.kernels.variation import Settings
+from moopt.kernels.variation.reference import Settings
 from moopt.operators.crossover import exchange, order_crossover, sbx
 from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
 from moopt.random import Rng

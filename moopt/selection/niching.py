@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from moopt.kernels import dispatch
-from moopt.kernels.arithmetic import length
-from moopt.kernels.association import CELLS as CELLS
+from moopt.kernels.directions.reference import CELLS as CELLS
+from moopt.kernels.shared.arithmetic import length
 from moopt.selection.scalarising import tchebycheff
 
 OFF_AXIS = 1e6  # one over the weight that Deb and Jain 2014 give to the other objectives, section IV-C

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.arithmetic import length, sum_of_products
+from moopt.kernels.shared.arithmetic import length, sum_of_products
 
 FUNCTIONS = ("tchebycheff", "weighted_sum", "pbi")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from moopt.kernels import dispatch
-from moopt.kernels.dominance import lexsort
+from moopt.kernels.ranking.reference import lexsort
 from moopt.selection._points import as_points
 from moopt.selection.dominance import checked
 

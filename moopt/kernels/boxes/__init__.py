@@ -1,0 +1,1 @@
+"""Boxes that fill what no point dominates."""

@@ -1,0 +1,1 @@
+"""Expected hypervolume contributions, and truncation by them."""

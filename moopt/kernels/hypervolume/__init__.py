@@ -1,0 +1,1 @@
+"""Exact hypervolume, and what each point adds to it."""

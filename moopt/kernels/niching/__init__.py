@@ -1,0 +1,1 @@
+"""Points in groups, such as those nearest to one reference direction."""

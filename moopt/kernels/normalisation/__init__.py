@@ -1,0 +1,1 @@
+"""Objectives on the scale of their front."""

@@ -1,0 +1,1 @@
+"""What subproblems gain from points that are offered to them."""

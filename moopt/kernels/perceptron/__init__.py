@@ -1,0 +1,1 @@
+"""Many multilayer perceptrons at once."""

@@ -1,0 +1,1 @@
+"""Pareto ranks, crowding distances, and who survives by both."""

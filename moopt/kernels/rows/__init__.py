@@ -1,0 +1,1 @@
+"""Rows by number from tensors in parts."""
