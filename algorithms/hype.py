@@ -32,12 +32,12 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import AskTell
+from moopt.kernels.contribution import MOST_SAMPLES, expected_contribution, truncate
 from moopt.operators import Variation
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.selection import best, crowding_distance, nondominated_rank, tournament
-from moopt.selection.contribution import MOST_SAMPLES, expected_contribution, truncate
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,15 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import AskTell
+from moopt.kernels.niching import niching
+from moopt.kernels.normalisation import normalise
 from moopt.operators import Variation
 from moopt.operators.directions import directions_on
 from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.selection import nondominated_rank, tournament
-from moopt.selection.niching import associate, niching, normalise
+from moopt.selection.niching import associate
 
 
 @dataclass(frozen=True)

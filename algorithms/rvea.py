@@ -10,7 +10,7 @@ z_t^min, f'                        origin, translated
 gamma_v                            State.spread
 theta, P(theta), d (eq. 8-10)      angle, penalty, angle_penalised_distance(...)
 t, t_max, alpha, f_r               State.age, generations, alpha, adaptation
-elitism selection (algorithm 3)    position_within(niche, violation, distance) == 0
+elitism selection (algorithm 3)    position_within(niche, (violation, distance)) == 0
 adaptation (algorithm 4)           _adapted
 
 Differences from the paper: a vector without points leaves a gap in the paper's population; here the next best points
@@ -31,6 +31,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import AskTell
+from moopt.kernels.niching import position_within
 from moopt.kernels.shared.arithmetic import length
 from moopt.operators import Variation
 from moopt.operators.directions import directions, directions_on
@@ -38,7 +39,7 @@ from moopt.population import Population
 from moopt.problem import Evaluation, Problem
 from moopt.random import Rng
 from moopt.selection import best
-from moopt.selection.niching import angle_penalised_distance, associate, position_within, spread_angles
+from moopt.selection.niching import angle_penalised_distance, associate, spread_angles
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class RVEA(AskTell):
         angle = torch.acos(torch.where(size > 0, along / size, 1.0).clamp(-1.0, 1.0))
         penalty = problem.n_obj * min(1.0, age / self.generations) ** self.alpha
         distance = angle_penalised_distance(size, angle, state.spread.gather(-1, niche), penalty)
-        place = position_within(niche.masked_fill(failed, self.pop_size), violation, distance)
+        place = position_within(niche.masked_fill(failed, self.pop_size), (violation, distance))
         place = place.masked_fill(failed, failed.shape[-1])
         population = born.select(best(n, place, violation, distance), old)
         elite = (place == 0).sum(-1)

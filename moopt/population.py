@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels.rows import rows
 
 if TYPE_CHECKING:
     from moopt.problem import Evaluation, Problem
@@ -87,7 +87,7 @@ class Population:
             x, f, g, failed = self.x[index], self.f[index], self.g[index], self.failed[index]
         else:
             parts = [(part.x, part.f, part.g, part.failed[..., None]) for part in (self, *others)]
-            x, f, g, failed = dispatch.rows(parts, index)
+            x, f, g, failed = rows(parts, index)
             failed = failed[..., 0]
         return Population(x, f, g, failed, self.signs)
 

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch
 from moopt.kernels.archive import cpu as archive_cpu
 from moopt.kernels.archive import reference as archive
 from moopt.kernels.ranking import cpu as selection_cpu
@@ -38,7 +37,7 @@ def test_keepers_are_the_first_of_equal_points_that_nothing_beats(data, n, m, ca
     f = torch.tensor(data.draw(hnp.arrays(float, (2, n, m), elements=awkward)), dtype=getattr(torch, dtype))
     levels = st.sampled_from([0.0, 0.0, 0.0, 0.5, 2.0, INF, NAN])
     violation = torch.tensor(data.draw(hnp.arrays(float, (2, n), elements=levels)), dtype=f.dtype)
-    expected = archive.keepers(f, violation, capacity)
+    expected = archive.keepers.reference(f, violation, capacity)
     found = archive_cpu.keepers(f, violation, capacity)
     assert torch.equal(found[1], expected[1]) and found[0].shape == (2, min(n, capacity))
     for i, counts in enumerate(expected[1]):
@@ -53,7 +52,7 @@ def test_keepers_are_the_first_of_equal_points_that_nothing_beats(data, n, m, ca
 def test_the_compiled_thinning_is_the_reference(data, n, m, capacity, dtype):
     f = torch.tensor(data.draw(hnp.arrays(float, (2, n, m), elements=awkward)), dtype=getattr(torch, dtype))
     valid = torch.tensor(data.draw(hnp.arrays(bool, (2, n))))
-    assert torch.equal(archive_cpu.thin(f, valid, capacity), archive.thin(f, valid, capacity))
+    assert torch.equal(archive_cpu.thin(f, valid, capacity), archive.thin.reference(f, valid, capacity))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -64,12 +63,12 @@ def test_thinning_of_many_in_batches(m, dtype, monkeypatch):
     f = torch.randn(3, 1500, m, generator=generator, dtype=torch.float64).abs()
     f = (f / f.norm(dim=-1, keepdim=True)).to(dtype)
     violation = torch.zeros(3, 1500, dtype=dtype)
-    index, counts = archive.keepers(f, violation, 400)
+    index, counts = archive.keepers.reference(f, violation, 400)
     assert counts.all()
     monkeypatch.setattr(selection_cpu, "LEAST", 1)
     for threads in (1, 2):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        assert torch.equal(dispatch.keepers(f, violation, 400)[0], index)
+        assert torch.equal(archive.keepers(f, violation, 400)[0], index)
     for i in range(3):
         assert torch.equal(archive_cpu.keepers(f[i], violation[i], 400)[0], index[i])
 
@@ -83,4 +82,4 @@ def test_thinning_in_rounds_by_hand():
     assert crowding_distance(f).tolist()[1:-1] == pytest.approx([0.3, 0.6, 0.55, 0.15, 0.55, 1.05])
     valid = torch.ones(8, dtype=torch.bool)
     assert thin(f, valid, 5).nonzero()[:, 0].tolist() == [0, 2, 3, 6, 7]
-    assert archive.thin(f, valid, 5).nonzero()[:, 0].tolist() == [0, 2, 3, 6, 7]
+    assert archive.thin.reference(f, valid, 5).nonzero()[:, 0].tolist() == [0, 2, 3, 6, 7]

@@ -229,18 +229,6 @@ def test_nearest_distances_of_many_points(m, k, most, order, monkeypatch):
 # all of them
 
 
-def test_floors_are_those_of_their_comments():
-    """Seconds on 4.8 TB/s, and 33e12 or 17e12 operations a second."""
-    moved, operations = association_cuda.floor(100_000, 100_000, 3)
-    assert operations == 6e10 and moved == pytest.approx(6.4e6, rel=0.01)
-    moved, operations = offers_cuda.floor(2_000_000, 100_000)
-    assert moved == pytest.approx(50e6, rel=0.01) and moved / 4.8e12 == pytest.approx(10e-6, rel=0.1)
-    moved, operations = hypervolume_cuda.floor(10_000, 3)
-    assert moved == 320e3 and operations / 17e12 == pytest.approx(24e-6, rel=0.05)
-    moved, operations = nearest_cuda.floor(100_000, 3, 10)
-    assert moved == pytest.approx(10.4e6) and operations / 33e12 == pytest.approx(2.7e-3, rel=0.05)
-
-
 COMPILE = """
 import importlib, json, sys
 import triton

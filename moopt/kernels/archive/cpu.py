@@ -1,9 +1,4 @@
-"""Numba versions, for the CPU, of the torch references `archive.thin` and `archive.keepers`; imported by `dispatch` on
-first use.
-
-Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change of
-`sorting_cpu` or `selection_cpu`, delete `__pycache__`.
-"""
+"""Numba versions, for the CPU, of `thin` and `keepers`."""
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
@@ -16,21 +11,21 @@ from torch import Tensor
 from moopt.kernels.archive.reference import AT_ONCE
 from moopt.kernels.ranking.cpu import compared, least_runs, ranked
 from moopt.kernels.shared.arrays import array, tensor
-from moopt.kernels.shared.cpu_sorting import Flags, Floats, Ints, equal, sort
+from moopt.kernels.shared.cpu_sorting import Flags, Floats, Ints, equal, smallest, sort
 from moopt.kernels.shared.threads import in_parts
 
 njit = numba.njit(cache=True, nogil=True)
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
-    """`archive.thin`, each objective sorted once for all rounds."""
+    """`thin`, each objective sorted once for all rounds."""
     alive = array(valid, 1).copy()
     _thin_batch(array(f, 2, torch.float64), alive, capacity, f.dtype == torch.float32)
     return tensor(alive, *valid.shape)
 
 
 def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
-    """`archive.keepers`, from one sorting of the first front."""
+    """`keepers`, from one sorting of the first front."""
     points, excess = compared(f, violation)
     shape = (len(points), min(points.shape[1], capacity))
     index, counts = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
@@ -43,32 +38,6 @@ def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor
 
     in_parts(part, len(points), least_runs(points))
     return tensor(index, *f.shape[:-2], shape[1]), tensor(counts, *f.shape[:-2], shape[1])
-
-
-@njit
-def _smallest(values: Floats, k: int) -> float:
-    """The k-th smallest of `values`, from 1, which it moves around (Hoare 1961, "Algorithm 65: Find")."""
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            break
-    found: float = values[k - 1]
-    return found
 
 
 @njit
@@ -110,7 +79,7 @@ def _thin_one(f: Floats, distinct: Ints, alive: Flags, count: int, capacity: int
                 count += 1
         going = max((surplus + 1) // 2, min(surplus, capacity // AT_ONCE))
         surplus -= going
-        limit = _smallest(work[:count], going)
+        limit = smallest(work[:count], going)
         for i in range(n):
             if alive[i] and crowding[i] < limit:
                 alive[i] = False

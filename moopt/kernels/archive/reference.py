@@ -5,19 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.ranking.crowding import crowding
-from moopt.kernels.ranking.reference import lexsort, rank
-from moopt.kernels.ranking.survival import Ranked
+from moopt.kernels.kernel import Kernel, int64_like
+from moopt.kernels.ranking import crowding, rank
+from moopt.kernels.shared.sorting import lexsort
 
 AT_ONCE = 16  # so many rounds for a capacity's worth, at most: a round for each last point gains no hypervolume
 
 
-def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
+def _thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
     """Which of the valid[..., n] points f[..., n, m] stay: bool[..., n]; see `moopt.selection.thin`."""
     n = f.shape[-2]
     position = torch.arange(n, device=f.device).expand(valid.shape)
     for _ in range(max(0, n - capacity).bit_length()):
-        order = lexsort([~valid, -crowding(f.masked_fill(~valid[..., None], torch.nan), None)])
+        order = lexsort([~valid, -crowding.reference(f.masked_fill(~valid[..., None], torch.nan), None)])
         count = valid.sum(-1, keepdim=True)
         surplus = (count - capacity).clamp_min(0)
         stay = count - torch.maximum((surplus + 1) // 2, surplus.clamp_max(capacity // AT_ONCE))
@@ -25,28 +25,44 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
     return valid
 
 
-def keepers(
-    f: Tensor, violation: Tensor, capacity: int, ranked: Ranked = rank
-) -> tuple[Tensor, Tensor]:
+def _keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
     """What an archive keeps of the points f[..., n, m]: their numbers int64[..., k], ascending, k = min(n, capacity),
     and which of these numbers count, bool[..., k], those first.
 
     Kept are the first of equal points in the first front under constraint domination by violation[..., n], infinite
-    where a point failed or is none at all; of too many, those that `thin` leaves. `ranked` gives ranks, as
-    `dominance.rank`.
+    where a point failed or is none at all; of too many, those that `thin` leaves.
     """
-    front = (ranked(f, violation, min(1, f.shape[-2])) == 0) & (violation < torch.inf) & ~f.isnan().any(-1)
+    front = (rank(f, violation, min(1, f.shape[-2])) == 0) & (violation < torch.inf) & ~f.isnan().any(-1)
     front = front & first_of_equals(f, front)
     if f.shape[-2] > capacity:
-        front = thin(f, front, capacity)
+        front = _thin(f, front, capacity)
     index = (~front).byte().argsort(dim=-1, stable=True)[..., :capacity]
     return index, front.gather(-1, index)
 
 
 def first_of_equals(f: Tensor, among: Tensor) -> Tensor:
     """Which of the points f[..., n, m] `among`[..., n] repeat no earlier one in all objectives: bool[..., n]."""
-    order = lexsort([~among, *(f + 0.0).unbind(-1)])  # -0.0 becomes 0.0, see dominance
+    order = lexsort([~among, *(f + 0.0).unbind(-1)])  # -0.0 becomes 0.0: a radix sort would tell them apart
     rows, inside = torch.take_along_dim(f, order[..., None], -2), among.gather(-1, order)
     first = inside.clone()
     first[..., 1:] &= (rows[..., 1:, :] != rows[..., :-1, :]).any(-1)
     return torch.zeros_like(first).scatter(-1, order, first)
+
+
+def _like_keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
+    shape = (*f.shape[:-2], min(f.shape[-2], capacity))
+    return int64_like(f, *shape), f.new_empty(shape, dtype=torch.bool)
+
+
+thin = Kernel(
+    _thin,
+    "(Tensor f, Tensor valid, int capacity) -> Tensor",
+    lambda f, valid, capacity: torch.empty_like(valid),
+    cpu="cpu",
+)
+keepers = Kernel(
+    _keepers,
+    "(Tensor f, Tensor violation, int capacity) -> (Tensor, Tensor)",
+    _like_keepers,
+    cpu="cpu",
+)

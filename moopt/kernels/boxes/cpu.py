@@ -1,4 +1,4 @@
-"""Numba version, for the CPU, of the torch reference `boxes.boxes`; imported by `dispatch` on first use."""
+"""Numba version, for the CPU, of `boxes`."""
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """`boxes.boxes`, where a point costs a comparison with each local upper bound and little else."""
+    """`boxes`, where a point costs a comparison with each local upper bound and little else."""
     m = f.shape[-1]
     points, corners = array(f, 2, torch.float64), array(reference.expand(*f.shape[:-2], m), 1, torch.float64)
     found = [_boxes(points[b], corners[b]) for b in range(len(points))]

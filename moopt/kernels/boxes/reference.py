@@ -11,8 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel
 
-def boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+
+def _boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Lower and upper corners, float64[..., c, m] each, of disjoint boxes that fill everything that is better than
     reference[..., m] and that no point of f[..., n, m] dominates; minimised.
 
@@ -66,3 +68,12 @@ def _local_upper_bounds(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
             parents.append(made)
         bounds, by = torch.cat(born), torch.cat(parents)
     return bounds, by
+
+
+def _like_boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    count = torch.library.get_ctx().new_dynamic_size()
+    shape = (*f.shape[:-2], count, f.shape[-1])
+    return f.new_empty(shape, dtype=torch.float64), f.new_empty(shape, dtype=torch.float64)
+
+
+boxes = Kernel(_boxes, "(Tensor f, Tensor reference) -> (Tensor, Tensor)", _like_boxes, cpu="cpu")

@@ -1,9 +1,6 @@
-"""Numba versions, for the CPU, of the torch references `contribution.expected_contribution` and
-`contribution.truncate`; imported by `dispatch` on first use.
+"""Numba versions, for the CPU, of `expected_contribution` and `truncate`.
 
-Totals of samples are the same integers as the reference's, so truncation decides the same. Numba's cache notices a
-change of the file that holds a function, not of the files that it calls: after a change of another `*_cpu` file, delete
-`__pycache__`.
+Totals of samples are the same integers as the reference's, so truncation decides the same.
 """
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
@@ -19,9 +16,8 @@ from torch import Tensor
 
 from moopt.kernels.contribution import reference as reference_
 from moopt.kernels.hypervolume.cpu import sweep
-from moopt.kernels.ranking.cpu_fronts import first_beyond
 from moopt.kernels.shared.cpu_bits import lowest, ones
-from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange, sort
+from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange, first_beyond, smallest, sort
 from moopt.kernels.shared.threads import in_parts
 
 UNIT, ROUNDS = float(reference_.UNIT), reference_.ROUNDS
@@ -35,14 +31,14 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def expected_contribution(f: Tensor, valid: Tensor, reference: Tensor, k: Tensor, u: Tensor) -> Tensor:
-    """`contribution.expected_contribution`."""
+    """`expected_contribution`."""
     out = torch.zeros(valid.shape, dtype=torch.float64)
     _in_runs(_contribution_batch, f, valid, reference, u, k.expand(valid.shape[:-1]), out)
     return out
 
 
 def truncate(f: Tensor, front: Tensor, surplus: Tensor, most: int, reference: Tensor, u: Tensor, tie: Tensor) -> Tensor:
-    """`contribution.truncate`."""
+    """`truncate`."""
     stay = front.clone(memory_format=torch.contiguous_format)
     if most:
         needed = u[..., :0, :] if f.shape[-1] == 3 else u
@@ -155,24 +151,7 @@ def _remove(queue, value, going, key, stay):
     n = len(queue)
     for i in range(n):
         key[i] = value[queue[i]]
-    low, high, limit = 0, n - 1, 0.0  # Hoare's selection
-    while low <= high:
-        limit, i, j = key[(low + high) // 2], low, high
-        while i <= j:
-            while key[i] < limit:
-                i += 1
-            while key[j] > limit:
-                j -= 1
-            if i <= j:
-                key[i], key[j] = key[j], key[i]
-                i += 1
-                j -= 1
-        if going - 1 <= j:
-            high = j
-        elif going - 1 >= i:
-            low = i
-        else:
-            break
+    limit = smallest(key[:n], going)
     equal = going
     for i in range(n):
         equal -= value[queue[i]] < limit
@@ -192,7 +171,7 @@ def _room(samples, words):
 
 @njit
 def _weights(n, k, least):
-    """0, then `contribution.removal_weights` as long as they exceed `least`."""
+    """0, then `removal_weights` as long as they exceed `least`."""
     weights, product = np.zeros(n + 1), 1.0
     for i in range(1, n + 1):
         if not product / i > least:

@@ -1,6 +1,7 @@
-"""Expected hypervolume contributions and truncation by them, as a readable torch reference that runs on every device.
+"""Expected hypervolume contributions and truncation by them, as readable torch references that run on every device.
 
-What the functions promise stands at `moopt.selection.contribution`.
+J. Bader, E. Zitzler (2011), "HypE: An Algorithm for Fast Hypervolume-Based Many-Objective Optimization", Evolutionary
+Computation 19(1), 45-76: what the front would lose with a point if it and k - 1 others, drawn at random, were removed.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.ranking.reference import lexsort
+from moopt.kernels.hypervolume import contributions
+from moopt.kernels.kernel import Kernel
+from moopt.kernels.shared.sorting import lexsort
 
 BLOCK = 2**18  # entries per run of an exact sum held at a time
 CELLS = 2**22  # entries of a matrix of samples by points held at a time
 UNIT = 2**40  # weights of samples are whole numbers of 1/UNIT, so that sums of them are exact in any order
+MOST_SAMPLES = 2**20  # whose weights, added up, stay below 2^63
 ROUNDS = 64  # in which the surplus of a front goes
 
 
@@ -28,20 +32,39 @@ def removal_weights(n: Tensor, k: Tensor, size: int) -> Tensor:
     return torch.cat((ones, factor.cumprod(-1)), -1) / torch.arange(1, size + 1, device=n.device)
 
 
-def expected_contribution(f: Tensor, valid: Tensor, reference: Tensor, k: Tensor, u: Tensor) -> Tensor:
-    """Expected loss of hypervolume with each point of f[..., n, m] when k[...] points go: float64[..., n]."""
+def _expected_contribution(f: Tensor, valid: Tensor, reference: Tensor, k: Tensor, u: Tensor) -> Tensor:
+    """Expected loss of hypervolume with each point when k points go: float64[..., n], 0 where not valid.
+
+    Args:
+        f: objectives [..., n, m], of points that do not dominate each other.
+        valid: which points belong to the front, bool[..., n].
+        reference: the reference point [..., m]; a point that is not better in every objective has 0.
+        k: how many are to go, int64[...]; 1 gives the contributions themselves.
+        u: uniform draws [..., s, m], s <= 2^20, samples of the box between the front's ideal point and the reference
+            point (section 4.2 of the paper). Two objectives are exact and need none.
+    """
     return _expected(f, valid, reference, k, *sample(f, valid, reference, u))
 
 
-def truncate(f: Tensor, front: Tensor, surplus: Tensor, most: int, reference: Tensor, u: Tensor, tie: Tensor) -> Tensor:
-    """Which points of a front stay when `surplus` points with the least contribution go: bool[..., n]."""
-    from moopt.kernels import dispatch  # three objectives: the fastest contributions, and dispatch knows this module
+def _truncate(
+    f: Tensor, front: Tensor, surplus: Tensor, most: int, reference: Tensor, u: Tensor, tie: Tensor
+) -> Tensor:
+    """Which points of a front stay when the `surplus` with the least contribution go: bool[..., n].
 
+    Args:
+        f: objectives [..., n, m]; front: which points may go, bool[..., n]; reference, u: see `expected_contribution`.
+        surplus: how many go, int64[...], at most the size of the front; most: no surplus is greater.
+        tie: [..., n] without NaN, smaller goes first among points with equal contributions, such as 0.
+
+    One by one with contributions computed anew, k being what is still to go (algorithm 5 of the paper); a surplus of
+    more than 64 in at most 64 equal rounds. Two objectives are exact; three are exact with k = 1, their hypervolume
+    contributions, and need no samples; others use the same samples in all rounds.
+    """
     samples, share = sample(f, front, reference, u)
     at_once = -(-surplus // ROUNDS)
     for _ in range(min(ROUNDS, most)):
         if f.shape[-1] == 3:
-            value = dispatch.contributions(f.masked_fill(~front[..., None], torch.inf), reference)
+            value = contributions(f.masked_fill(~front[..., None], torch.inf), reference)
         else:
             value = _expected(f, front, reference, surplus, samples, share)
         order, going = lexsort([~front, value, tie]), torch.minimum(at_once, surplus)
@@ -96,3 +119,17 @@ def _sampled(f: Tensor, samples: Tensor, weights: Tensor) -> Tensor:
         value = scaled.gather(-1, dominated.sum(-2))
         total += torch.where(dominated, value[..., None, :], 0).sum(-1)
     return total
+
+
+expected_contribution = Kernel(
+    _expected_contribution,
+    "(Tensor f, Tensor valid, Tensor reference, Tensor k, Tensor u) -> Tensor",
+    lambda f, *others: f.new_empty(f.shape[:-1], dtype=torch.float64),
+    cpu="cpu",
+)
+truncate = Kernel(
+    _truncate,
+    "(Tensor f, Tensor front, Tensor surplus, int most, Tensor reference, Tensor u, Tensor tie) -> Tensor",
+    lambda f, front, *others: torch.empty_like(front),
+    cpu="cpu",
+)

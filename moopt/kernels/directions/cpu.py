@@ -1,4 +1,4 @@
-"""Numba versions, for the CPU, of the torch references in `association`.
+"""Numba versions, for the CPU, of `nearest_direction`, `associate` and `neighbours`.
 
 The directions or points go into a tree of boxes, built anew in each call: 1 ms for 10,000 of three objectives. A
 box that lies too far away to hold an answer is left out, rounding allowed for; what remains is compared by the same
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt.kernels.directions import reference as association
+from moopt.kernels.directions import reference
 from moopt.kernels.shared.threads import in_parts
 
 # Entries of a leaf, compared by vector instructions. Of 4 to 256, 32 is the fastest for 2 to 5 objectives (0.13 us a
@@ -29,17 +29,17 @@ njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def nearest_direction(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-    """`association.nearest_direction` for float32 and float64, in O(log k) a point where objectives are few."""
+    """`nearest_direction` for float32 and float64, in O(log k) a point where objectives are few."""
     if f.dtype not in (torch.float32, torch.float64) or unit.dtype != f.dtype:
-        return association.nearest_direction(f, unit)
+        return reference.nearest_direction.reference(f, unit)
     niche, along, _ = associate(f, unit)
     return niche, along
 
 
 def associate(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`association.associate` for float32 and float64."""
+    """`associate` for float32 and float64."""
     if f.dtype not in (torch.float32, torch.float64) or unit.dtype != f.dtype:
-        return association.associate(f, unit)
+        return reference.associate.reference(f, unit)
     batch, (k, m) = torch.broadcast_shapes(f.shape[:-2], unit.shape[:-2]), unit.shape[-2:]
     f = f.detach().expand(*batch, *f.shape[-2:])
     if unit.shape[:-2].numel() == 1:  # all runs share one tree
@@ -59,7 +59,7 @@ def associate(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def neighbours(points: Tensor, size: int) -> Tensor:
-    """`association.neighbours`, in O(log k + size) a point where columns are few."""
+    """`neighbours`, in O(log k + size) a point where columns are few."""
     *batch, k, m = points.shape
     found = torch.empty(*batch, k, size, dtype=torch.int64)
     rows, out = points.detach().double().reshape(-1, k, m).contiguous().numpy(), found.view(-1, size).numpy()

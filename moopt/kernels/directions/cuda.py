@@ -1,6 +1,6 @@
-"""Triton version, for CUDA, of the torch reference `association.nearest_direction`.
+"""Triton version, for CUDA, of `nearest_direction`.
 
-Imported by `dispatch` on first use. Products and sums are rounded one by one, never fused, so that the bits are those
+Products and sums are rounded one by one, never fused, so that the bits are those
 of the reference.
 """
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
@@ -16,7 +16,7 @@ POINTS, DIRECTIONS = 32, 32  # a tile; 8 pairs a thread, whose value, best and n
 
 
 def nearest_direction(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-    """`association.nearest_direction`: every point meets every direction in tiles that never leave the registers."""
+    """`nearest_direction`: every point meets every direction in tiles that never leave the registers."""
     (*leading, n, m), k = f.shape, unit.shape[-2]
     dtype = torch.promote_types(f.dtype, unit.dtype)
     f = f.to(dtype).contiguous()
@@ -33,17 +33,6 @@ def nearest_direction(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
                 M=m, POINTS=POINTS, DIRECTIONS=DIRECTIONS, enable_fp_fusion=False,
             )  # fmt: skip
     return niche, along
-
-
-def floor(n: int, k: int, m: int, runs: int = 1, itemsize: int = 8) -> tuple[int, int]:
-    """Least bytes moved and floating-point operations for n points and k shared directions in each of the runs.
-
-    One H200 (4.8 TB/s, 33e12 float32 or 17e12 float64 operations a second): 100,000 points and as many directions in
-    three objectives move 6 MB (1.3 us) in float64 and compute 6e10 operations (1.8 ms in float32, 3.6 ms in float64);
-    10,000 of each 36 us in float64. Below some thousand a launch (about 5 us) is all.
-    """
-    moved = (runs * n * m + k * m + runs * n) * itemsize + 8 * runs * n
-    return moved, runs * n * k * 2 * m  # m products, m - 1 sums, a comparison
 
 
 @triton.jit

@@ -1,7 +1,5 @@
-"""Distances to the nearest others on the CPU: all pairs on vector registers, or by the tree of `association_cpu`.
-
-Imported by `dispatch` on first use.
-"""
+"""Distances to the nearest others on the CPU: all pairs on vector registers, or by the tree of
+`directions`."""
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ njit = numba.njit(cache=True, nogil=True, fastmath={"nnan"})
 
 
 def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
-    """`nearest.closest`, in float64."""
+    """`closest`, in float64."""
     batch = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2])
     columns = array(others.expand(*batch, *others.shape[-2:]).mT, 2, torch.float64)
     out = np.empty((math.prod(batch), rows.shape[-2]))
@@ -62,7 +60,7 @@ def _add(total, value, column, form, first):
 
 
 def nearest_distances(points: Tensor, k: int) -> Tensor:
-    """`nearest.nearest_distances`; in float32 equal to a rounding, because the tree compares in float64."""
+    """`nearest_distances`; in float32 equal to a rounding, because the tree compares in float64."""
     points = points.detach()
     found, kept = points.new_full((*points.shape[:-1], k), torch.inf), min(k, points.shape[-2] - 1)
     if kept <= 0 or not found.numel():

@@ -1,4 +1,4 @@
-"""Triton version, for CUDA, of the torch reference `nearest.nearest_distances`; imported by `dispatch` on first use.
+"""Triton version, for CUDA, of `nearest_distances`.
 
 Differences, products and sums are rounded one by one, never fused, so that the bits are those of the reference.
 """
@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from moopt.kernels.distances import reference as nearest
+from moopt.kernels.distances import reference
 
 POINTS, OTHERS = 8, 64  # a tile of one warp, which waits for nobody while it sorts in a near one
 UNROLLED = 16  # coordinates
@@ -19,7 +19,7 @@ MOST = 63  # nearest distances, and that to itself, kept in registers
 
 
 def nearest_distances(points: Tensor, k: int) -> Tensor:
-    """`nearest.nearest_distances`: every point meets all others in tiles and keeps the k nearest so far.
+    """`nearest_distances`: every point meets all others in tiles and keeps the k nearest so far.
 
     For more than 63 that exist, the reference makes pieces and sorts them.
     """
@@ -30,7 +30,7 @@ def nearest_distances(points: Tensor, k: int) -> Tensor:
     if kept <= 0 or not runs:
         return found
     if kept > MOST:
-        return nearest.nearest_distances(points, k)
+        return reference.nearest_distances.reference(points, k)
     with torch.cuda.device_of(points):
         _nearest[(runs * triton.cdiv(n, POINTS),)](
             points, found, n, kept + 1, k,
@@ -38,17 +38,6 @@ def nearest_distances(points: Tensor, k: int) -> Tensor:
             POINTS=POINTS, OTHERS=OTHERS, num_warps=1, enable_fp_fusion=False,
         )  # fmt: skip
     return found.sqrt_()
-
-
-def floor(n: int, m: int, k: int, runs: int = 1, itemsize: int = 8) -> tuple[int, int]:
-    """Least bytes moved and floating-point operations for n points in each of the runs.
-
-    One H200 (4.8 TB/s, 33e12 float32 or 17e12 float64 operations a second): the 10 nearest of 100,000 points in three
-    objectives move 10 MB (2 us) and compute 3 m operations for each of 1e10 pairs, 2.7 ms in float32, 5.4 ms in
-    float64; 10,000 points 54 us. Keeping the nearest comes on top: some k (1 + log(n / 64)) rounds a tile of points.
-    """
-    operations = 3 * m  # m differences, m products, m - 1 sums, a comparison
-    return runs * n * (m + k) * itemsize, runs * n * (n - 1) * operations
 
 
 @triton.jit

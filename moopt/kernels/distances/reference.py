@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel
+
 CELLS = 2**24  # distances held at a time
 
 
-def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
+def _closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
     """How close each of rows[..., k, m] is to the nearest of others[..., n, m]: [..., k], infinite without others.
 
     `form`, of the differences row - other in each objective: "squares", their sum of squares; "worse", that of the
@@ -31,7 +33,7 @@ def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
     return found
 
 
-def nearest_distances(points: Tensor, k: int) -> Tensor:
+def _nearest_distances(points: Tensor, k: int) -> Tensor:
     """Euclidean distances of points[..., n, m] to the k nearest others, ascending: [..., n, k].
 
     Infinite where there are fewer, and from a row with NaN, which is nobody's neighbour. Squares are added in the order
@@ -51,3 +53,20 @@ def nearest_distances(points: Tensor, k: int) -> Tensor:
         square = square.masked_fill(square.isnan() | (number[rows, None] == number), torch.inf)
         found[..., rows, :kept] = square.topk(kept, largest=False).values.sqrt()
     return found
+
+
+nearest_distances = Kernel(
+    _nearest_distances,
+    "(Tensor points, int k) -> Tensor",
+    lambda points, k: points.new_empty(*points.shape[:-1], k),
+    cpu="cpu",
+    cuda="cuda",
+)
+closest = Kernel(
+    _closest,
+    "(Tensor rows, Tensor others, str form) -> Tensor",
+    lambda rows, others, form: rows.new_empty(
+        (*torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2]), rows.shape[-2])
+    ),
+    cpu="cpu",  # on a GPU the blocks of the reference fill it
+)

@@ -1,8 +1,6 @@
-"""Numba versions, for the CPU, of the torch references `hypervolume.volume` and `hypervolume.contributions`; imported
-by `dispatch` on first use.
+"""Numba versions, for the CPU, of `volume` and `contributions`.
 
-Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change of
-`bits_cpu` or `sorting_cpu`, delete `__pycache__`.
+After a change of `sweep`, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
@@ -27,14 +25,14 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def volume(f: Tensor, reference: Tensor) -> Tensor:
-    """`hypervolume.volume` in O(n log n)."""
+    """`volume` in O(n log n)."""
     out = np.zeros(math.prod(f.shape[:-2]))
     _in_sets(_volumes, f, reference, out)
     return tensor(out, *f.shape[:-2])
 
 
 def contributions(f: Tensor, reference: Tensor) -> Tensor:
-    """`hypervolume.contributions` in O(n log n)."""
+    """`contributions` in O(n log n)."""
     out = np.zeros((math.prod(f.shape[:-2]), f.shape[-2]))
     _in_sets(_contributions, f, reference, out)
     return tensor(out, *f.shape[:-1])

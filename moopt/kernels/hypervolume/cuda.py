@@ -1,4 +1,4 @@
-"""Triton version, for CUDA, of the torch reference `hypervolume.contributions`; imported by `dispatch` on first use.
+"""Triton version, for CUDA, of `contributions`.
 
 Many columns add to the contribution of one point, in no order. So what they add are integers, whose sum is the same in
 any order: objectives are scaled by powers of two so that the box has sides from 1/2 to 1, and volumes are cut into two
@@ -18,7 +18,7 @@ HIGH, LOW = 2.0**50, 2.0**40  # a point's columns may add 2^23 low parts before 
 
 
 def contributions(f: Tensor, reference: Tensor) -> Tensor:
-    """`hypervolume.contributions`: O(n log n) for two objectives; n^2 steps, n at a time, for three.
+    """`contributions`: O(n log n) for two objectives; n^2 steps, n at a time, for three.
 
     Errors: some roundings, and less than 2^-90 of the box around all points for each time that a point gains or loses
     the lowest place in a column. Points with an infinite objective take no part.
@@ -39,18 +39,6 @@ def contributions(f: Tensor, reference: Tensor) -> Tensor:
     for grow in _power_of_two(exponent).unbind(-1):
         value = value * grow[..., None]
     return value
-
-
-def floor(n: int, m: int, runs: int = 1) -> tuple[int, int]:
-    """Least bytes moved and floating-point operations for n points in each of the runs.
-
-    One H200 (4.8 TB/s, 17e12 float64 operations a second): 10,000 points in three objectives move 320 kB and take 8
-    operations for each of the n (n + 1) / 2 pairs of a column and a point in it, 4e8 or 24 us; 100,000 points 2.4 ms.
-    Few points are bound by the n steps of a column instead, some 50 ns each: 50 us for 1,000 points. Two objectives
-    are bound by sorting, some 20 launches (100 us) below a million points.
-    """
-    pairs = n * (n + 1) // 2 if m == 3 else n
-    return 8 * runs * n * (m + 1), runs * pairs * 8
 
 
 def _power_of_two(exponent: Tensor) -> Tensor:

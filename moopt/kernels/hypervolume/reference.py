@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel
+
 CELLS = 2**22  # points of columns held at a time
 
 
-def volume(f: Tensor, reference: Tensor) -> Tensor:
+def _volume(f: Tensor, reference: Tensor) -> Tensor:
     """Volume that the points f[..., n, m] dominate together, up to reference[..., m]: float64[...], m = 2 or 3.
 
     Points that are not better than the reference point in every objective, such as rows with NaN, take no part; one
@@ -33,7 +35,7 @@ def volume(f: Tensor, reference: Tensor) -> Tensor:
     return value.masked_fill(endless, torch.inf)
 
 
-def contributions(f: Tensor, reference: Tensor) -> Tensor:
+def _contributions(f: Tensor, reference: Tensor) -> Tensor:
     """Volume that each point of f[..., n, m] dominates alone, up to reference[..., m]: float64[..., n], m = 2 or 3.
 
     Copies and dominated points have 0 but lessen others. Points that are not better than the reference point in every
@@ -82,3 +84,18 @@ def _two_lowest(y: Tensor, ceiling: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     lowest, owner = y.cummin(-1)
     displaced = torch.cat((ceiling.expand_as(y[..., :1]), torch.maximum(y[..., 1:], lowest[..., :-1])), -1)
     return lowest, displaced.cummin(-1).values, owner
+
+
+volume = Kernel(
+    _volume,
+    "(Tensor f, Tensor reference) -> Tensor",
+    lambda f, reference: f.new_empty(f.shape[:-2], dtype=torch.float64),
+    cpu="cpu",
+)
+contributions = Kernel(
+    _contributions,
+    "(Tensor f, Tensor reference) -> Tensor",
+    lambda f, reference: f.new_empty(f.shape[:-1], dtype=torch.float64),
+    cpu="cpu",
+    cuda="cuda",
+)

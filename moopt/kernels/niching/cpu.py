@@ -1,7 +1,6 @@
-"""Numba versions, for the CPU, of the torch references `niching.position_within` and `niching.niching`.
+"""Numba versions, for the CPU, of `position_within` and `niching`.
 
-Points are counted into their groups, and only the few of a group are sorted. Numba's cache notices a change of the
-file that holds a function, not of the files that it calls: after a change of `sorting_cpu`, delete `__pycache__`.
+Points are counted into their groups, and only the few of a group are sorted.
 """
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
@@ -22,7 +21,7 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def position_within(group: Tensor, keys: Sequence[Tensor]) -> Tensor:
-    """`niching.position_within`."""
+    """`position_within`."""
     groups = _ints(group)
     columns = torch.stack([key.detach().to(torch.float64).reshape(groups.shape) for key in keys], 1).numpy()
     out = np.empty_like(groups)
@@ -32,7 +31,7 @@ def position_within(group: Tensor, keys: Sequence[Tensor]) -> Tensor:
 
 
 def niching(n_keep: int, rank: Tensor, niche: Tensor, distance: Tensor, n_niches: int, u: Tensor) -> Tensor:
-    """`niching.niching`."""
+    """`niching`."""
     n = rank.shape[-1]
     lengths, draws = (t.detach().to(torch.float64).contiguous().numpy() for t in (distance, u))
     out = np.empty((rank.numel() // n, n_keep), np.int64)

@@ -1,5 +1,4 @@
-"""The Numba version, for the CPU, of the torch reference `normalisation.normalise`: the same arithmetic in one pass, in
-place of a hundred calls."""
+"""Numba version, for the CPU, of `normalise`: the same arithmetic in one pass, in place of a hundred calls."""
 # mypy: disable-error-code="untyped-decorator,no-untyped-def"
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt.kernels.normalisation import reference as normalisation
+from moopt.kernels.normalisation import reference
+from moopt.kernels.normalisation.reference import FLAT, OFF_AXIS
 
 njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -17,12 +17,10 @@ njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 def normalise(
     f: Tensor, among: Tensor, front: Tensor, ideal: Tensor, extremes: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`normalisation.normalise` for float32 and float64."""
-    from moopt.selection.niching import FLAT, OFF_AXIS
-
+    """`normalise` for float32 and float64."""
     exact = (torch.float32, torch.float64)
     if f.dtype not in exact or ideal.dtype != f.dtype or extremes.dtype != f.dtype:
-        return normalisation.normalise(f, among, front, ideal, extremes)
+        return reference.normalise.reference(f, among, front, ideal, extremes)
     n, m = f.shape[-2:]
     runs, out = f.shape[:-2].numel(), (f.new_empty(f.shape), torch.empty_like(ideal), torch.empty_like(extremes))
     shapes = (runs, n, m), (runs, n), (runs, n), (runs, m), (runs, m, m)

@@ -1,4 +1,4 @@
-"""Numba versions, for the CPU, of the torch references `offers.best_offer` and `offers.replacement`.
+"""Numba versions, for the CPU, of `best_offer` and `replacement`.
 
 The same answers, but for PBI's distance: on the CPU torch's square root may be off by one rounding, Numba's is not.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt.kernels.offers import reference as offers
+from moopt.kernels.offers import reference
 from moopt.kernels.shared.arithmetic import length
 
 TCHEBYCHEFF, WEIGHTED_SUM, PBI = range(3)
@@ -23,9 +23,9 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`offers.best_offer` for float32 and float64, in one pass over the offers."""
+    """`best_offer` for float32 and float64, in one pass over the offers."""
     if violation.dtype not in (torch.float32, torch.float64) or value.dtype != violation.dtype:
-        return offers.best_offer(target, violation, value, n_targets)
+        return reference.best_offer.reference(target, violation, value, n_targets)
     *batch, q = target.shape
     number = torch.full((*batch, n_targets), q, dtype=torch.int64)
     least_violation, least_value = (violation.new_full(number.shape, torch.inf) for _ in range(2))
@@ -40,11 +40,11 @@ def replacement(
     f: Tensor, violation: Tensor, target: Tensor, held: Tensor, held_violation: Tensor, weights: Tensor, function: str,
     theta: float,
 ) -> Tensor:  # fmt: skip
-    """`offers.replacement` for float32 and float64, without a table of all offers: they would fill new memory in every
+    """`replacement` for float32 and float64, without a table of all offers: they would fill new memory in every
     call, which costs more than the values in it."""
     tensors = (f, violation, held, held_violation, weights)
     if any(t.dtype not in (torch.float32, torch.float64) or t.dtype != f.dtype for t in tensors):
-        return offers.replacement(f, violation, target, held, held_violation, weights, function, theta)
+        return reference.replacement.reference(f, violation, target, held, held_violation, weights, function, theta)
     *batch, n, m = f.shape
     if function == "pbi":
         weights = weights / length(weights)[..., None]

@@ -1,4 +1,4 @@
-"""Triton version, for CUDA, of the torch reference `offers.best_offer`; imported by `dispatch` on first use.
+"""Triton version, for CUDA, of `best_offer`.
 
 Floats become integers in the same order, of which minima are scattered by atomics: the same bits in any order.
 """
@@ -16,7 +16,7 @@ INFINITE = 0x7FF0000000000000  # the bits of infinity in float64, and its place 
 
 
 def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`offers.best_offer` in three passes: least violation, least value among those, first number among those."""
+    """`best_offer` in three passes: least violation, least value among those, first number among those."""
     (*leading, q), runs = target.shape, target.shape[:-1].numel()
     target, violation, value = (t.contiguous() for t in (target, violation, value))
     least = torch.full((3, runs * n_targets), INFINITE, dtype=torch.int64, device=target.device)
@@ -35,17 +35,6 @@ def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int)
             *least, offer, least_violation, least_value, q, offer.numel(), TARGETS=OFFERS, enable_fp_fusion=False
         )
     return offer, least_violation, least_value
-
-
-def floor(q: int, n_targets: int, runs: int = 1, itemsize: int = 8) -> tuple[int, int]:
-    """Least bytes moved and operations for q offers to n_targets subproblems in each of the runs.
-
-    One H200 (4.8 TB/s): the offers are read once, the winners written; 100,000 subproblems with 20 offers each move
-    50 MB in float64, 10 us. Three passes read what fits the 50 MB of level-2 cache three times and make as many atomic
-    minima as there are offers left: at about one a clock and slice of that cache, 2e6 of them take another 10 us.
-    """
-    moved = runs * (q + n_targets) * (8 + 2 * itemsize)
-    return moved, runs * q * 3  # a comparison of each key
 
 
 @triton.jit

@@ -1,4 +1,4 @@
-"""Numba version, for the CPU, of the torch reference `perceptron.perceptron`.
+"""Numba version, for the CPU, of `perceptron`.
 
 Sums go through the inputs in order, so an answer does not depend on what else is in the batch.
 """
@@ -23,9 +23,9 @@ njit = numba.njit(cache=True, nogil=True)
 
 
 def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
-    """`perceptron.perceptron` for float64."""
+    """`perceptron` for float64."""
     if x.dtype != torch.float64 or observation.dtype != torch.float64:
-        return reference.perceptron(x, observation, sizes)
+        return reference.perceptron.reference(x, observation, sizes)
     *batch, n, e, _ = observation.shape
     answer = torch.empty(*batch, n, e, sizes[-1], dtype=torch.float64)
     rows, d = math.prod(batch) * n, x.shape[-1]

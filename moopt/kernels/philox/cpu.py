@@ -1,4 +1,7 @@
-"""The Numba version of `moopt.kernels.philox`; imported on first use, because importing Numba takes its time."""
+"""Numba versions, for the CPU, of `bits` and `uniform`.
+
+After a change of `_block`, delete the callers' `__pycache__` (see `moopt.kernels`).
+"""
 
 # Words are kept in 64 bits and masked: Numba widens mixed 32-bit arithmetic anyway, and the compiler narrows it again.
 from __future__ import annotations
@@ -19,16 +22,16 @@ LOW, SHIFT = U64(philox.LOW), U64(32)
 
 
 def bits(keys: Tensor, stream: int, n: int) -> Tensor:
-    """`philox.bits`."""
+    """`bits`."""
     out = torch.empty((*keys.shape, n), dtype=torch.int64)
     fill_bits(array(keys, 0), U64(stream), array(out, 1))
     return out
 
 
 def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
-    """`philox.uniform`."""
+    """`uniform`."""
     if dtype not in (torch.float32, torch.float64):
-        return philox.uniform(keys, stream, n, dtype)
+        return philox.uniform.reference(keys, stream, n, dtype)
     out = torch.empty((*keys.shape, n), dtype=dtype)
     (fill_double if dtype == torch.float64 else fill_single)(array(keys, 0), U64(stream), array(out, 1))
     return out

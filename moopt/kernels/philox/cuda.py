@@ -1,4 +1,4 @@
-"""Philox4x32-10 by Triton, for CUDA: the same numbers as `philox`; imported by `dispatch` on first use."""
+"""Philox4x32-10 by Triton, for CUDA: the same numbers as the torch reference."""
 # mypy: disable-error-code="untyped-decorator,no-untyped-def,no-untyped-call"
 
 from __future__ import annotations
@@ -14,21 +14,15 @@ TILE = 1024  # numbers of a program of four warps
 
 
 def bits(keys: Tensor, stream: int, n: int) -> Tensor:
-    """`philox.bits`."""
+    """`bits`."""
     return _filled(torch.empty((*keys.shape, n), dtype=torch.int64, device=keys.device), keys, stream)
 
 
 def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
-    """`philox.uniform`."""
+    """`uniform`."""
     if dtype not in (torch.float32, torch.float64):
         return philox.to_uniform(bits(keys, stream, n), dtype)
     return _filled(torch.empty((*keys.shape, n), dtype=dtype, device=keys.device), keys, stream)
-
-
-def floor(n: int, runs: int, itemsize: int) -> tuple[int, int]:
-    """Bytes moved and operations done at least for n numbers of `runs` runs: a number is a quarter of a block of ten
-    rounds, each with two products, two exclusive ors and two sums."""
-    return runs * n * itemsize, runs * n * 15
 
 
 def _filled(out: Tensor, keys: Tensor, stream: int) -> Tensor:
@@ -65,7 +59,7 @@ def words_at(number, stream, key):
 
 @triton.jit
 def as_uniform(word, DTYPE: tl.constexpr):
-    """`philox.to_uniform` for float32 and float64."""
+    """`to_uniform` for float32 and float64."""
     if DTYPE == tl.float64:
         u = (word.to(tl.float64) + 0.5) * 2.3283064365386963e-10  # 2^-32
     else:

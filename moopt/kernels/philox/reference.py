@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel
+
 MULTIPLIER = (0xD2511F53, 0xCD9E8D57)  # Salmon et al. 2011, table 2 (Philox4x32)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, ibid. section 3.3
 ROUNDS = 10
@@ -28,7 +30,7 @@ def philox_block(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tup
     return c0, c1, c2, c3
 
 
-def bits(keys: Tensor, stream: int, n: int) -> Tensor:
+def _bits(keys: Tensor, stream: int, n: int) -> Tensor:
     """Words 0 .. n-1 of a stream for each key: keys int64[...] -> int64[..., n] in [0, 2^32)."""
     block = torch.arange((n + 3) // 4, device=keys.device)
     low, high = stream & LOW, stream >> 32 & LOW
@@ -37,9 +39,9 @@ def bits(keys: Tensor, stream: int, n: int) -> Tensor:
     return torch.stack([word.expand(*keys.shape, -1) for word in words], dim=-1).flatten(-2)[..., :n]
 
 
-def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
+def _uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
     """Uniforms 0 .. n-1 of a stream for each key: keys int64[...] -> [..., n] of `dtype`, in (0, 1)."""
-    return to_uniform(bits(keys, stream, n), dtype)
+    return to_uniform(_bits(keys, stream, n), dtype)
 
 
 def to_uniform(words: Tensor, dtype: torch.dtype) -> Tensor:
@@ -47,3 +49,28 @@ def to_uniform(words: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype == torch.float64:
         return (words.to(torch.float64) + 0.5) * 2.0**-32
     return ((words >> 9).to(dtype) + 0.5) * 2.0**-23
+
+
+def signed(stream: int) -> int:
+    """The 64 bits of a stream as operators take them, which know no integers without a sign."""
+    return stream - 2**64 if stream >= 2**63 else stream
+
+
+bits = Kernel(
+    _bits,
+    "(Tensor keys, int stream, int n) -> Tensor",
+    lambda keys, stream, n: keys.new_empty(*keys.shape, n),
+    cpu="cpu",
+    cuda="cuda",
+    pack=lambda keys, stream, n: (keys, signed(stream), n),
+    unpack=lambda keys, stream, n: (keys, stream % 2**64, n),
+)
+uniform = Kernel(
+    _uniform,
+    "(Tensor keys, int stream, int n, ScalarType dtype) -> Tensor",
+    lambda keys, stream, n, dtype: keys.new_empty(*keys.shape, n, dtype=dtype),
+    cpu="cpu",
+    cuda="cuda",
+    pack=lambda keys, stream, n, dtype: (keys, signed(stream), n, dtype),
+    unpack=lambda keys, stream, n, dtype: (keys, stream % 2**64, n, dtype),
+)

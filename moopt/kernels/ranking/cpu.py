@@ -1,8 +1,4 @@
-"""Numba versions, for the CPU, of the torch references `dominance.rank`, `crowding.crowding`, `survival.survivors`.
-
-Imported by `dispatch` on first use. Numba's cache notices a change of the file that holds a function, not of the
-files that it calls: after a change of `sorting_cpu`, `fronts_cpu` or `tries_cpu`, delete `__pycache__`.
-"""
+"""Numba versions, for the CPU, of `rank`, `crowding` and `survivors`."""
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
@@ -20,20 +16,20 @@ from moopt.kernels.shared.arrays import array, tensor
 from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange, equal, sort
 from moopt.kernels.shared.threads import in_parts
 
-LEAST = 2**14  # points that are worth a thread: two milliseconds, as in `variation_cpu`
+LEAST = 2**14  # points that are worth a thread: two milliseconds, as in `variation`
 
 njit = numba.njit(cache=True, nogil=True)
 
 
 def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
-    """`dominance.rank` in O(n log n) for one or two objectives, by staircases for three and by a tree of each front
+    """`rank` in O(n log n) for one or two objectives, by staircases for three and by a tree of each front
     above (Gustavsson and Syberfeldt 2018, ENS-NDT: O(m n^2) at worst)."""
     points, excess = compared(f, violation)
     return tensor(ranked(points, excess, n_keep).rank, *f.shape[:-1])
 
 
 def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
-    """`crowding.crowding` in O(m n log n)."""
+    """`crowding` in O(m n log n)."""
     points, fronts = compared(f, rank)
     out = np.zeros(fronts.shape)
     _crowding_batch(points, fronts[..., None], out)
@@ -41,7 +37,7 @@ def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
 
 
 def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`survival.survivors`: ranks, then distances only of those fronts that have survivors, from one sorting."""
+    """`survivors`: ranks, then distances only of those fronts that have survivors, from one sorting."""
     points, excess = compared(f, violation)
     shape = (len(points), n_keep)
     index, ranks, distances = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape)
@@ -81,7 +77,7 @@ class Ranked(NamedTuple):
 
 
 def ranked(f: Floats, violation: Floats, n_keep: int) -> Ranked:
-    """`dominance.rank` with the order that it is found from."""
+    """`rank` with the order that it is found from."""
     n, m = f.shape[1:]
     found = Ranked(np.empty((len(f), n), np.int64), np.empty((len(f), n), np.int64), np.empty(len(f), np.int64))
     if m > 3 or not _rank_few(f, violation, n_keep, *found):  # apart: tries take five seconds to compile

@@ -1,7 +1,6 @@
-"""Ranks of lexicographically sorted points of up to three objectives inside Numba, for `selection_cpu`.
+"""Ranks of lexicographically sorted points of up to three objectives inside Numba.
 
-Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change
-here, delete `__pycache__`.
+After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
 # mypy: disable-error-code="untyped-decorator,operator,assignment"
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 import numba  # noqa: TID253
 import numpy as np
 
-from moopt.kernels.shared.cpu_sorting import Floats, Ints, equal
+from moopt.kernels.shared.cpu_sorting import Floats, Ints, equal, first_beyond
 
 STAIR = 4096  # steps; to move half of them takes a microsecond, as long as a search in a trie of 300,000 points
 
@@ -129,14 +128,3 @@ def _up(a: Floats) -> None:
 def _down(a: Floats, by: int) -> None:
     for i in range(len(a) - by):
         a[i] = a[i + by]
-
-
-@njit
-def first_beyond(y: Floats, start: int, count: int, value: float) -> int:
-    """The first of `count` ascending places from `start` whose y is greater than `value`."""
-    while count > 0:
-        half = count // 2
-        beyond = y[start + half] > value
-        start = start if beyond else start + half + 1
-        count = half if beyond else count - half - 1
-    return start

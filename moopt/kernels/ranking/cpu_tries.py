@@ -1,7 +1,6 @@
-"""Ranks of lexicographically sorted points of many objectives inside Numba, for `selection_cpu`.
+"""Ranks of lexicographically sorted points of many objectives inside Numba.
 
-Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change
-here, delete `__pycache__`.
+After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
 # mypy: disable-error-code="untyped-decorator,operator,assignment"
 

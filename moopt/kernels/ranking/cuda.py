@@ -1,4 +1,4 @@
-"""Pareto ranks by Triton, for CUDA: the same function as `dominance.rank`; imported by `dispatch` on first use.
+"""Pareto ranks by Triton, for CUDA: the same function as the torch reference.
 
 Sorted lexicographically and without copies, a point is dominated by earlier points only, and by those that are
 nowhere worse behind the first objective. Points are ranked in blocks, one program each, all in one launch: a
@@ -7,7 +7,7 @@ numbered in the order in which they start, so each waits for programs that run a
 (Merrill and Garland 2016, "Single-pass Parallel Prefix Scan with Decoupled Look-back", section 4).
 No matrix of n x n exists and nothing waits for the host, so calls can be captured in a CUDA graph.
 
-Two lower limits of the time, `floor`, for the comparison of all pairs of n distinct points:
+Two lower limits of the time for the comparison of all pairs of n distinct points:
   memory       n (m itemsize + 8) bytes: each point read once, each rank written as int64;
   arithmetic   n (n - 1) / 2 pairs of m + 1 operations: m - 1 comparisons, a selection and a maximum.
 On an H200 with 4.8e12 bytes/s and 3.3e13 operations/s (132 units of 128 lanes at 1.98 GHz, 67 TFLOP/s being two
@@ -27,7 +27,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from moopt.kernels.ranking import reference as dominance
+from moopt.kernels.ranking.reference import rank_by
+from moopt.kernels.shared.sorting import lexsort
 
 BLOCK = 64  # points of a program, which is one warp
 ROWS = 16  # earlier points compared at a time
@@ -35,13 +36,8 @@ WINDOW = 4096  # points that all others are compared with before the first front
 
 
 def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
-    """`dominance.rank`."""
-    return dominance.rank(f, violation, n_keep, _fronts)
-
-
-def floor(n: int, m: int, runs: int, itemsize: int) -> tuple[int, int]:
-    """Bytes moved and operations done at least to rank `runs` sets of n points by comparing all pairs."""
-    return runs * n * (m * itemsize + 8), runs * (n * (n - 1) // 2) * (m + 1)
+    """`rank`."""
+    return rank_by(_fronts, f, violation, n_keep)
 
 
 def _fronts(f: Tensor, first_only: bool) -> Tensor:
@@ -51,7 +47,7 @@ def _fronts(f: Tensor, first_only: bool) -> Tensor:
         return torch.zeros(*leading, n, dtype=torch.int64, device=f.device)
     exact = torch.float64 if f.dtype == torch.float64 else torch.float32
     f = f.reshape(batch, n, m).to(exact) + 0.0  # -0.0 becomes 0.0: a radix sort would tell them apart
-    order = dominance.lexsort(list(f.unbind(-1)))
+    order = lexsort(list(f.unbind(-1)))
     f = f.gather(1, order[..., None].expand_as(f))
     fresh = torch.ones(batch, n, dtype=torch.bool, device=f.device)
     fresh[:, 1:] = (f[:, 1:] != f[:, :-1]).any(-1)

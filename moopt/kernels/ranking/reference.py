@@ -1,4 +1,4 @@
-"""Pareto ranks, as a readable torch reference that runs on every device.
+"""Pareto ranks, crowding distances, and survival by both, as readable torch references that run on every device.
 
 A point's rank is the length of the longest chain of points that dominate one another and end in it: 0 if
 nothing dominates it, else one more than the highest rank among its dominators (Deb et al. 2002, section
@@ -13,24 +13,30 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel, int64_like
+from moopt.kernels.shared.sorting import lexsort
+
 BLOCK = 512  # points ranked at a time; a chain inside a block costs one pass per link
 CELLS = 2**22  # dominance bits held at a time
 
 
-def rank(
-    f: Tensor, violation: Tensor | None, n_keep: int, fronts: Callable[[Tensor, bool], Tensor] | None = None
-) -> Tensor:
+def _rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
     """Ranks of f[..., n, m] under constraint domination: int64[..., n].
 
     Feasible points (violation[..., n] <= 0) come first, then the infeasible by their violation, then the
     failed (NaN in f or violation, or infinite violation) together. Exact until `n_keep` points are ranked;
-    the others get the next rank. `fronts` ranks without constraints, `_fronts` by default.
+    the others get the next rank.
     """
+    return rank_by(_fronts, f, violation, n_keep)
+
+
+def rank_by(fronts: Callable[[Tensor, bool], Tensor], f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
+    """What `rank` gives; `fronts` ranks without constraints, as `_fronts`."""
     group = torch.zeros(f.shape[:-1], device=f.device) if violation is None else violation.clamp_min(0)
     group = group.masked_fill(f.isnan().any(-1) | group.isnan(), torch.inf)
     feasible = group == 0
     # +inf in every objective dominates nothing, so the rows that do not count cannot disturb.
-    ranks = (fronts or _fronts)(f.masked_fill(~feasible[..., None], torch.inf), n_keep == 1)
+    ranks = fronts(f.masked_fill(~feasible[..., None], torch.inf), n_keep == 1)
     last = torch.where(feasible, ranks + 1, 0).amax(-1, keepdim=True) if f.shape[-2] else ranks
     sorted_group, order = group.sort(-1)
     step = torch.zeros_like(ranks)
@@ -42,15 +48,6 @@ def rank(
     if n_keep == 0:
         return torch.zeros_like(ranks)
     return torch.minimum(ranks, ranks.kthvalue(n_keep, dim=-1, keepdim=True).values + 1)
-
-
-def lexsort(keys: list[Tensor]) -> Tensor:
-    """Indices [..., n] that sort by the first of keys[..., n], then by the second and so on; stable."""
-    keys = [key.byte() if key.dtype == torch.bool else key for key in keys]  # not every device sorts bool
-    order = keys[-1].argsort(dim=-1, stable=True)
-    for key in reversed(keys[:-1]):
-        order = order.gather(-1, key.gather(-1, order).argsort(dim=-1, stable=True))
-    return order
 
 
 def _fronts(f: Tensor, first_only: bool) -> Tensor:
@@ -89,3 +86,73 @@ def _dominates(a: Tensor, b: Tensor) -> Tensor:
 def _follow(dominates: Tensor, ranks: Tensor) -> Tensor:
     """The lowest rank that bool[r, i, j] allows to the points j, given the ranks[r, i] of the others."""
     return torch.where(dominates, ranks[..., None] + 1, 0).amax(1)
+
+
+def _crowding(f: Tensor, rank: Tensor | None) -> Tensor:
+    """Crowding distances of f[..., n, m] within each front of rank[..., n]: [..., n] in the precision of f,
+    computed in float64. The conventions stand at `moopt.selection.crowding_distance`."""
+    n, m = f.shape[-2:]
+    front = torch.zeros(f.shape[:-1], device=f.device) if rank is None else rank
+    columns = [column + 0.0 for column in f.double().unbind(-1)]  # -0.0 becomes 0.0, as in `_fronts`
+    order = lexsort([front, *columns])
+    front, *columns = (t.gather(-1, order) for t in (front, *columns))
+
+    copies = front[..., 1:] == front[..., :-1]
+    for column in columns:
+        copies = copies & (column[..., 1:] == column[..., :-1])
+    left_out = torch.stack(columns).isnan().any(0)
+    left_out[..., 1:] |= copies
+
+    total = torch.zeros_like(columns[0])
+    position = torch.arange(n, device=f.device).expand_as(order)
+    for column in columns:
+        at = lexsort([left_out, front, column])  # what is left out comes last, as one segment of no interest
+        segment, out, v = front.gather(-1, at), left_out.gather(-1, at), column.gather(-1, at)
+        starts = torch.ones_like(out)
+        starts[..., 1:] = (segment[..., 1:] != segment[..., :-1]) | (out[..., 1:] != out[..., :-1])
+        ends = starts.roll(-1, -1)
+        first = torch.where(starts, position, 0).cummax(-1).values
+        last = torch.where(ends, position, n).flip(-1).cummin(-1).values.flip(-1)
+        low, high = v.gather(-1, first), v.gather(-1, last)
+        before, after = v.roll(1, -1), v.roll(-1, -1)
+        gap = torch.where(after > before, after - before, 0.0)
+        share = torch.where(gap == torch.inf, 1.0, gap / (high - low)).masked_fill(gap == 0, 0.0)
+        share = share.masked_fill(starts | ends, torch.inf).masked_fill(low == high, 0.0)
+        share = share.masked_fill(first == last, torch.inf).masked_fill(out, 0.0)
+        total = total.scatter_add(-1, at, share)
+    return torch.empty_like(total).scatter(-1, order, total).to(f.dtype)
+
+
+def _survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices, ranks and crowding distances [..., n_keep] of the best of f[..., n, m]: by rank, then the less crowded,
+    then in the given order (Deb et al. 2002, section III-C)."""
+    ranks = rank(f, violation, n_keep)
+    distance = _crowding(f, ranks)
+    index = lexsort([ranks, -distance])[..., :n_keep]
+    return index, ranks.gather(-1, index), distance.gather(-1, index)
+
+
+def _like_survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
+    shape = (*f.shape[:-2], n_keep)
+    return int64_like(f, *shape), int64_like(f, *shape), f.new_empty(shape)
+
+
+rank = Kernel(
+    _rank,
+    "(Tensor f, Tensor? violation, int n_keep) -> Tensor",
+    lambda f, violation, n_keep: int64_like(f, *f.shape[:-1]),
+    cpu="cpu",
+    cuda="cuda",
+)
+crowding = Kernel(
+    _crowding,
+    "(Tensor f, Tensor? rank) -> Tensor",
+    lambda f, rank: f.new_empty(f.shape[:-1]),
+    cpu="cpu",  # on a GPU torch's own sorts and scans are what it needs
+)
+survivors = Kernel(
+    _survivors,
+    "(Tensor f, Tensor? violation, int n_keep) -> (Tensor, Tensor, Tensor)",
+    _like_survivors,
+    cpu="cpu",  # on a GPU its parts are the fastest there are
+)

@@ -1,4 +1,7 @@
-"""Bits of 64-bit words inside Numba, each a single instruction."""
+"""Bits of 64-bit words inside Numba, each a single instruction.
+
+After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
+"""
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Sorting inside Numba, for `fronts_cpu` and `selection_cpu`.
-
-Numba's cache notices a change of the file that holds a function, not of the files that it calls: after a change
-here, delete `__pycache__`.
-"""
+"""Sorting and searching inside Numba. After a change here, delete the callers' `__pycache__` (see `moopt.kernels`)."""
 # mypy: disable-error-code="untyped-decorator,assignment"
 
 from __future__ import annotations
@@ -156,3 +152,40 @@ def equal(f: Floats, a: int, b: int) -> bool:
         if f[a, j] != f[b, j]:
             return False
     return True
+
+
+@njit
+def smallest(values: Floats, k: int) -> float:
+    """The k-th smallest of `values`, from 1, which it moves around (Hoare 1961, "Algorithm 65: Find")."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            break
+    found: float = values[k - 1]
+    return found
+
+
+@njit
+def first_beyond(y: Floats, start: int, count: int, value: float) -> int:
+    """The first of `count` ascending places from `start` whose y is greater than `value`."""
+    while count > 0:
+        half = count // 2
+        beyond = y[start + half] > value
+        start = start if beyond else start + half + 1
+        count = half if beyond else count - half - 1
+    return start

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from moopt.kernels.kernel import Kernel, int64_like
 
-def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
+
+def _tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
     """Winners int64[..., k] by draws u[..., k, 2] and keys [..., n]; see `moopt.selection.tournament`."""
     n = keys[0].shape[-1]
     first, second = (u * n).long().clamp_max(n - 1).unbind(-1)
@@ -19,3 +21,12 @@ def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
         a, b = key.gather(-1, first), key.gather(-1, second)
         second_wins = (b < a) | ((b == a) & second_wins)
     return torch.where(second_wins, second, first)
+
+
+tournament = Kernel(
+    _tournament,
+    "(Tensor u, Tensor[] keys) -> Tensor",
+    lambda u, keys: int64_like(u, *u.shape[:-1]),
+    cpu="cpu",
+    pack=lambda u, keys: (u, list(keys)),
+)

@@ -1,7 +1,6 @@
-"""Numba versions, for the CPU, of the torch references `variation.children`, `tournament.tournament` and
-`rows.rows`; imported by `dispatch` on first use.
+"""Numba version, for the CPU, of `children`.
 
-`children` draws the same numbers as the reference and computes powers only for the genes that change, in float64
+It draws the same numbers as the reference and computes powers only for the genes that change, in float64
 whatever the precision of the points, by a function of its own: equal to the reference but for a few roundings. Every
 pair is computed by itself, so the bits depend neither on the number of threads nor on what else is in the batch.
 """
@@ -10,20 +9,16 @@ pair is computed by itself, so the bits depend neither on the number of threads 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import numba  # noqa: TID253
 import numpy as np
 import torch
-from numba.extending import intrinsic  # noqa: TID253
 from torch import Tensor
 
 from moopt.kernels.philox.cpu import U64, _block
-from moopt.kernels.shared.arrays import array, tensor
+from moopt.kernels.shared.arrays import array
 from moopt.kernels.shared.threads import in_parts
-from moopt.kernels.tournament import reference
-from moopt.kernels.variation import reference as variation
+from moopt.kernels.variation import reference
 
 PIECE = 512  # draws made at a time, which stay in the first-level cache
 LEAST = 2**18  # genes that are worth a thread: two milliseconds; torch's own thread spins for one
@@ -47,11 +42,11 @@ def children(
     high: Tensor,
     keys: Tensor,
     streams: tuple[int, int, int],
-    how: variation.Settings,
+    how: reference.Settings,
 ) -> Tensor:
-    """`variation.children` for float32 and float64."""
+    """`children` for float32 and float64."""
     if x.dtype not in (torch.float32, torch.float64):
-        return variation.children(x, parents, low, high, keys, streams, how)
+        return reference.children.reference(x, parents, low, high, keys, streams, how)
     out = x.new_empty(*parents.shape, x.shape[-1])
     exact = np.float64 if x.dtype == torch.float64 else np.float32
     bits = 32 if x.dtype == torch.float64 else 23
@@ -75,105 +70,9 @@ def children(
     return out
 
 
-def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
-    """`tournament.tournament` for a floating key after none or an integer one, such as distance after rank."""
-    exact = (torch.float32, torch.float64)
-    if len(keys) == 1:
-        keys = (torch.zeros_like(keys[0], dtype=torch.int64), keys[0])
-    if len(keys) != 2 or keys[0].dtype != torch.int64 or keys[1].dtype not in exact or u.dtype not in exact:
-        return reference.tournament(u, keys)
-    draws, first, second = array(u, 2), array(keys[0], 1), array(keys[1], 1)
-    out = np.empty(draws.shape[:2], np.int64)
-    if not _tournament(draws, first, second, draws.dtype.type(first.shape[1]), out):
-        raise IndexError("u: expected draws from 0 to 1, got others")
-    return tensor(out, *u.shape[:-1])
-
-
-def rows(parts: Sequence[Sequence[Tensor]], index: Tensor) -> list[Tensor]:
-    """`rows.rows`, whole rows at a time and without putting the parts together."""
-    *batch, k = index.shape
-    runs, sizes = math.prod(batch), [part[0].shape[-2] for part in parts]
-    numbers, total = index.contiguous(), sum(sizes)
-    out = [leaf.new_empty(*batch, k, leaf.shape[-1]) for leaf in parts[0]]
-    for i, found in enumerate(out):
-        before, width = 0, found.shape[-1] * found.element_size()
-        copy, width = (_copy_bytes, width) if width % 8 else (_copy_words, width // 8)
-        for p in range(0, len(parts), 2) if found.numel() else ():
-            first, n = _contiguous(parts[p][i], batch), sizes[p]
-            second, more = (_contiguous(parts[p + 1][i], batch), sizes[p + 1]) if p + 1 < len(parts) else (first, 0)
-            addresses = first.data_ptr(), second.data_ptr(), found.data_ptr(), numbers.data_ptr()
-            if not copy(*addresses, runs, k, width, n, more, before, total):
-                raise IndexError(f"index: expected rows from 0 to {total - 1}, got others")
-            before += n + more
-    return out
-
-
-def _contiguous(t: Tensor, batch: list[int]) -> Tensor:
-    """`t` as [*batch, n, w]."""
-    return (t if list(t.shape[:-2]) == batch else t.expand(*batch, *t.shape[-2:])).contiguous()
-
-
 def _count_below(probability: float, bits: int) -> int:
     """How many of the draws (w + 1/2) / 2^bits lie below a probability."""
     return math.ceil(probability * 2.0**bits - 0.5)
-
-
-@njit
-def _tournament(u, first_key, second_key, scale, out):
-    last = first_key.shape[1] - 1
-    for r in range(len(out)):
-        for i in range(out.shape[1]):
-            a, b = min(np.int64(u[r, i, 0] * scale), last), min(np.int64(u[r, i, 1] * scale), last)
-            if min(a, b) < 0:
-                return False
-            p, q = second_key[r, a], second_key[r, b]
-            p, q = np.inf if np.isnan(p) else p, np.inf if np.isnan(q) else q
-            better = first_key[r, b] < first_key[r, a] or (first_key[r, b] == first_key[r, a] and q < p)
-            out[r, i] = b if better else a
-    return True
-
-
-@intrinsic
-def _pointer(context: Any, address: Any) -> Any:
-    """A pointer from an integer: to hand an array over takes Numba longer than to copy a hundred rows."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(numba.types.voidptr))
-
-    return numba.types.voidptr(numba.types.int64), code
-
-
-@numba.njit(inline="always")
-def _copy(first, second, out, index, runs, k, width, n, more, before, total, word):
-    """Writes those rows [runs, k, width] of two parts, of n and `more` rows, that are asked for; `before` rows are in
-    earlier parts and `total` in all."""
-    a = numba.carray(_pointer(first), (runs, n, width), word)
-    b = numba.carray(_pointer(second), (runs, more, width), word)
-    rows = numba.carray(_pointer(out), (runs, k, width), word)
-    numbers = numba.carray(_pointer(index), (runs, k), np.int64)
-    for r in range(runs):
-        for i in range(k):
-            at = numbers[r, i]
-            if at < 0 or at >= total:
-                return False
-            at -= before
-            if 0 <= at < n:
-                for j in range(width):
-                    rows[r, i, j] = a[r, at, j]
-            elif n <= at < n + more:
-                for j in range(width):
-                    rows[r, i, j] = b[r, at - n, j]
-    return True
-
-
-@njit
-def _copy_words(first, second, out, index, runs, k, width, n, more, before, total):
-    return _copy(first, second, out, index, runs, k, width, n, more, before, total, np.uint64)
-
-
-@njit
-def _copy_bytes(first, second, out, index, runs, k, width, n, more, before, total):
-    return _copy(first, second, out, index, runs, k, width, n, more, before, total, np.uint8)
 
 
 @njit

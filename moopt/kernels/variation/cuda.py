@@ -1,12 +1,11 @@
-"""Crossover and mutation by Triton, for CUDA: the same function as `variation.children`; imported by `dispatch` on
-first use.
+"""Crossover and mutation by Triton, for CUDA: the same function as the torch reference of `children`.
 
 One kernel reads the parents, draws, crosses, mutates and writes the children. It draws the same numbers as the
 reference and does the same arithmetic in the precision of the points; a GPU rounds powers in its own way. A tile
 holds genes in the order of their draws, so that four neighbours share a Philox block. Parents that do not exist give
 NaN, because an error would have to wait for the device.
 
-Two lower limits of the time, `floor`, for r runs of k pairs with d genes:
+Two lower limits of the time for r runs of k pairs with d genes:
   memory       r 2k (2 d itemsize + 8) bytes: each parent read once, with its number, each child written once;
   arithmetic   r k d GENE operations, as all genes are computed and those that change are chosen afterwards.
 On an H200 with 4.8e12 bytes/s and 3.3e13 operations/s (132 units of 128 lanes at 1.98 GHz), d = 30, float32:
@@ -25,12 +24,9 @@ import triton.language as tl
 from torch import Tensor
 
 from moopt.kernels.philox.cuda import as_uniform, words_at, words_from
-from moopt.kernels.variation import reference as variation
+from moopt.kernels.variation import reference
 
 TILE = 512  # genes of pairs in a program of four warps
-# Operations for a gene of a pair: three words of Philox, each a quarter of ten rounds of two products, two exclusive
-# ors and two sums; eight powers of 25, a logarithm being most of it; 55 for all else.
-GENE = 3 * 15 + 8 * 25 + 55
 
 
 def children(
@@ -40,11 +36,11 @@ def children(
     high: Tensor,
     keys: Tensor,
     streams: tuple[int, int, int],
-    how: variation.Settings,
+    how: reference.Settings,
 ) -> Tensor:
-    """`variation.children` for float32 and float64."""
+    """`children` for float32 and float64."""
     if x.dtype not in (torch.float32, torch.float64):
-        return variation.children(x, parents, low, high, keys, streams, how)
+        return reference.children.reference(x, parents, low, high, keys, streams, how)
     (runs, chosen), (n, d) = parents.shape, x.shape[-2:]
     pairs = chosen // 2
     out = x.new_empty(runs, chosen, d)
@@ -57,11 +53,6 @@ def children(
                 enable_fp_fusion=False,  # sums of products are rounded as in the reference
             )  # fmt: skip
     return out
-
-
-def floor(pairs: int, d: int, runs: int, itemsize: int) -> tuple[int, int]:
-    """Bytes moved and operations done at least to make two children each of `pairs` pairs in `runs` runs."""
-    return runs * 2 * pairs * (2 * d * itemsize + 8), runs * pairs * d * GENE
 
 
 @triton.jit
