@@ -31,12 +31,12 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import Generational, Turn
+from moopt.kernels.contribution import MOST_SAMPLES, expected_contribution, truncate
 from moopt.operators import Variation
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import best, crowding_distance, nondominated_rank, tournament
-from moopt.selection.contribution import MOST_SAMPLES, expected_contribution, truncate
 
 
 @dataclass(frozen=True)

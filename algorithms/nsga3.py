@@ -32,13 +32,15 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import Generational, Turn
+from moopt.kernels.niching import niching
+from moopt.kernels.normalisation import normalise
 from moopt.operators import Variation
 from moopt.operators.directions import directions_on
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import nondominated_rank, tournament
-from moopt.selection.niching import associate, niching, normalise
+from moopt.selection.niching import associate
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ z_t^min, f'                        origin, translated
 gamma_v                            State.spread
 theta, P(theta), d (eq. 8-10)      angle, penalty, angle_penalised_distance(...)
 t / t_max, alpha, f_r              share(...) of the budget, alpha, adaptation
-elitism selection (algorithm 3)    position_within(niche, violation, distance) == 0
+elitism selection (algorithm 3)    position_within(niche, (violation, distance)) == 0
 adaptation (algorithm 4)           _adapted
 
 Differences from the paper: a vector without points leaves a gap in the paper's population; here the next best points
@@ -30,14 +30,15 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.algorithm import Generational, Turn
-from moopt.kernels.arithmetic import length
+from moopt.kernels.niching import position_within
+from moopt.kernels.shared.arithmetic import length
 from moopt.operators import Variation
 from moopt.operators.directions import directions, directions_on
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
 from moopt.selection import best
-from moopt.selection.niching import angle_penalised_distance, associate, position_within, spread_angles
+from moopt.selection.niching import angle_penalised_distance, associate, spread_angles
 
 GENERATIONS = 250  # where the budget does not tell how many there are: those of 25,000 evaluations
 ROUNDING = 1e-9
@@ -104,7 +105,7 @@ class RVEA(Generational[Problem, State]):
         share = self.share(age, turn.fraction)
         penalty = _of_runs([problem.n_obj * part**self.alpha for part in share], size)
         distance = angle_penalised_distance(size, angle, state.spread.gather(-1, niche), penalty)
-        place = position_within(niche.masked_fill(failed, self.pop_size), violation, distance)
+        place = position_within(niche.masked_fill(failed, self.pop_size), (violation, distance))
         place = place.masked_fill(failed, failed.shape[-1])
         population = born.select(best(n, place, violation, distance), old)
         elite = (place == 0).sum(-1)

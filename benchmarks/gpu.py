@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import floors
 import report
 import torch
 
 import moopt
 from moopt.algorithm import Asking, Turn, generation
-from moopt.kernels import dispatch
+from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, variation
 from moopt.random import Rng
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -140,16 +141,6 @@ def generations() -> str:
 
 def kernels() -> str:
     """Each kernel's time, and what memory and arithmetic alone would take."""
-    from moopt.kernels import (
-        association_cuda,
-        dominance_cuda,
-        hypervolume_cuda,
-        nearest_cuda,
-        offers_cuda,
-        variation_cuda,
-    )
-    from moopt.kernels.variation import Settings
-
     scale = 256 if report.SMOKE else 1
     generator = torch.Generator(DEVICE).manual_seed(1)
 
@@ -164,22 +155,24 @@ def kernels() -> str:
     low, high = torch.zeros(d, device=DEVICE), torch.ones(d, device=DEVICE)
     keys, parents = torch.ones(1, dtype=torch.int64, device=DEVICE), below(n // 2, n // 2)
     target, zero = below(n // 2, 20 * n // 2), torch.zeros(1, 20 * n // 2, device=DEVICE)
-    how = Settings(0.9, 20.0, 1 / d, 20.0)
+    how = variation.Settings(0.9, 20.0, 1 / d, 20.0)
     work = [
-        ("rank", f"{n:,} points, m = 3", lambda: dispatch.rank(f, None, n // 2), dominance_cuda.floor(n, 3, 1, 4)),
+        ("uniform", f"{n * d:,} numbers", lambda: philox.uniform(keys, 1, n * d, torch.float32),
+         floors.uniform(n * d, 1, 4)),
+        ("rank", f"{n:,} points, m = 3", lambda: ranking.rank(f, None, n // 2), floors.rank(n, 3, 1, 4)),
         ("children", f"{n // 2:,} of {d} variables",
-         lambda: dispatch.children(x, parents, low, high, keys, (1, 2, 3), how),
-         variation_cuda.floor(n // 4, d, 1, 4)),
+         lambda: variation.children(x, parents, low, high, keys, (1, 2, 3), how),
+         floors.children(n // 4, d, 1, 4)),
         ("nearest_direction", f"{n:,} points, {n // 2:,} directions, m = 3",
-         lambda: dispatch.nearest_direction(f, unit), association_cuda.floor(n, n // 2, 3, 1, 4)),
+         lambda: directions.nearest_direction(f, unit), floors.nearest_direction(n, n // 2, 3, 1, 4)),
         ("best_offer", f"{20 * n // 2:,} offers to {n // 2:,}",
-         lambda: dispatch.best_offer(target, zero, uniform(20 * n // 2), n // 2),
-         offers_cuda.floor(20 * n // 2, n // 2, 1, 4)),
+         lambda: offers.best_offer(target, zero, uniform(20 * n // 2), n // 2),
+         floors.best_offer(20 * n // 2, n // 2, 1, 4)),
         ("contributions", f"{small:,} points, m = 3",
-         lambda: dispatch.contributions(f[:, :small], torch.ones(1, 3, device=DEVICE)),
-         hypervolume_cuda.floor(small, 3, 1)),
+         lambda: hypervolume.contributions(f[:, :small], torch.ones(1, 3, device=DEVICE)),
+         floors.contributions(small, 3, 1)),
         ("nearest_distances", f"{small:,} points, m = 3, one neighbour",
-         lambda: dispatch.nearest_distances(f[:, :small], 1), nearest_cuda.floor(small, 3, 1, 1, 4)),
+         lambda: distances.nearest_distances(f[:, :small], 1), floors.nearest_distances(small, 3, 1, 1, 4)),
     ]  # fmt: skip
     rows = []
     for name, what, call, (moved, operations) in work:

@@ -22,7 +22,8 @@ import torch
 from scipy.spatial import cKDTree
 
 from moopt.indicators import hypervolume_contributions
-from moopt.kernels import dispatch
+from moopt.kernels.directions import nearest_direction
+from moopt.kernels.distances import nearest_distances
 from moopt.selection import nondominated_mask, nondominated_rank
 
 N = 300 if report.SMOKE else 20_000
@@ -160,16 +161,16 @@ def other_rows() -> list[list[str]]:
                      f"{theirs:.3g}", f"{theirs / ours:.3g}"])  # fmt: skip
     f = uniform(rng, half, 3)
     t = torch.from_numpy(f)
-    same("nearest", dispatch.nearest_distances(t, 5), cKDTree(f).query(f, 6)[0][:, 1:], 1e-12)
-    ours, theirs = alternating(lambda: dispatch.nearest_distances(t, 5), lambda: cKDTree(f).query(f, 6))
+    same("nearest", nearest_distances(t, 5), cKDTree(f).query(f, 6)[0][:, 1:], 1e-12)
+    ours, theirs = alternating(lambda: nearest_distances(t, 5), lambda: cKDTree(f).query(f, 6))
     rows.append(["5 nearest distances, m = 3", f"{half:,}", f"{ours:.3g}", "scipy cKDTree", f"{theirs:.3g}",
                  f"{theirs / ours:.3g}"])  # fmt: skip
     unit = sphere(rng, half // 2, 3)
     along = (f @ unit.T).max(-1)
     directions = torch.from_numpy(unit)
-    same("association", dispatch.nearest_direction(t, directions)[1], along, 1e-12)
+    same("association", nearest_direction(t, directions)[1], along, 1e-12)
     ours, theirs = alternating(
-        lambda: dispatch.nearest_direction(t, directions), lambda: (f @ unit.T).argmax(-1)
+        lambda: nearest_direction(t, directions), lambda: (f @ unit.T).argmax(-1)
     )
     rows.append(["nearest direction, m = 3", f"{half:,} to {half // 2:,}", f"{ours:.3g}", "numpy product",
                  f"{theirs:.3g}", f"{theirs / ours:.3g}"])  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels.rows import rows
 
 if TYPE_CHECKING:
     from moopt.problem import Problem
@@ -111,7 +111,7 @@ class Points:
             flat.append(found[0].ndim == self.failed.ndim)
             for part, column in zip(leaves, found, strict=True):
                 part.append(column[..., None] if flat[-1] else column)
-        x, f, g, failed, *rest = dispatch.rows(leaves, index)
+        x, f, g, failed, *rest = rows(leaves, index)
         columns = {n: c[..., 0] if one else c for n, c, one in zip(names, rest, flat, strict=True)}
         return Points(x, f, g, failed[..., 0], self.signs, columns)
 

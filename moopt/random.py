@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels import philox
 
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -88,11 +88,11 @@ class Rng:
 
     def bits(self, *shape: int) -> Tensor:
         """Random 32-bit words in int64: [r, *shape]."""
-        return dispatch.bits(self._keys, self._stream, math.prod(shape)).view(self.runs, *shape)
+        return philox.bits(self._keys, self._stream, math.prod(shape)).view(self.runs, *shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers in the open interval (0, 1): [r, *shape]; 32 bits in float64, 23 in float32."""
-        return dispatch.uniform(self._keys, self._stream, math.prod(shape), self._dtype).view(self.runs, *shape)
+        return philox.uniform(self._keys, self._stream, math.prod(shape), self._dtype).view(self.runs, *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers by Box and Muller (1958): [r, *shape], within 6.8 standard deviations."""
@@ -111,5 +111,5 @@ class Rng:
         """A 63-bit seed for a library with its own generator. Raises ValueError for more than one run."""
         if self.runs != 1:
             raise ValueError(f"expected the generator of one run, got {self.runs} runs: take one first")
-        low, high = dispatch.bits(self._keys, self._stream, 2)[0].tolist()
+        low, high = philox.bits(self._keys, self._stream, 2)[0].tolist()
         return int(high >> 1 << 32 | low)

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from moopt import _checks
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problem import Problem
 from moopt.problems._functions import (
     Noisy,

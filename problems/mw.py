@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problems._functions import Noisy, linear_shape, simplex_lattice, spherical_shape
 from moopt.selection import nondominated_mask
 from moopt.space import Box

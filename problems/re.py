@@ -39,7 +39,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problem import Problem
 from moopt.problems._functions import Noisy
 from moopt.random import Rng

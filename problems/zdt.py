@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problem import Problem
 from moopt.space import Box
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -95,18 +96,20 @@ def fail_at():
 
 @pytest.fixture
 def without_compiled_kernels(monkeypatch):
-    """As on a machine where no faster kernel can be imported."""
-    from moopt.kernels import dispatch, kernel
+    """As on a machine without Numba."""
+    from moopt.kernels import kernel
+
+    def without_numba(name):
+        raise ModuleNotFoundError("No module named 'numba'")
 
     monkeypatch.setattr(kernel, "_warned", set())
-    for one in dispatch.KERNELS.values():
-        monkeypatch.setattr(one, "modules", {"cpu": "absent"})
-        monkeypatch.setattr(one, "_versions", {})
+    monkeypatch.setattr(kernel, "importlib", types.SimpleNamespace(import_module=without_numba))
+    monkeypatch.setattr(kernel.Kernel, "version", kernel.Kernel._import)  # which keeps nothing
 
 
 @pytest.fixture
 def compile_triton(tmp_path):
-    """`compile_triton("moopt.kernels.some_cuda:kernel", {"x": "*fp32", "n": "i32"}, {"BLOCK": 64}, num_warps=1)`.
+    """`compile_triton("moopt.kernels.philox.cuda:fill", {"x": "*fp32", "n": "i32"}, {"BLOCK": 64}, num_warps=1)`.
 
     Types of the arguments, values of the others (tl.constexpr), options of the compiler; `divisible` names arguments
     known to be multiples of 16, as the addresses of tensors are. Returns the "registers" of a thread, the bytes

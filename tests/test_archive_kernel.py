@@ -7,7 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import archive, archive_cpu, dispatch, selection_cpu, thinning, thinning_cpu
+from moopt.kernels.archive import cpu as archive_cpu
+from moopt.kernels.archive import reference as archive
+from moopt.kernels.ranking import cpu as selection_cpu
+from moopt.kernels.thinning import cpu as thinning_cpu
+from moopt.kernels.thinning import thin as thin_kernel
 from moopt.selection import thin
 
 INF, NAN = float("inf"), float("nan")
@@ -35,7 +39,7 @@ def test_keepers_are_the_first_of_equal_points_that_nothing_beats(data, n, m, ca
     f = torch.tensor(data.draw(hnp.arrays(float, (2, n, m), elements=awkward)), dtype=getattr(torch, dtype))
     levels = st.sampled_from([0.0, 0.0, 0.0, 0.5, 2.0, INF, NAN])
     violation = torch.tensor(data.draw(hnp.arrays(float, (2, n), elements=levels)), dtype=f.dtype)
-    expected = archive.keepers(f, violation, capacity)
+    expected = archive.keepers.reference(f, violation, capacity)
     found = archive_cpu.keepers(f, violation, capacity)
     assert torch.equal(found[1], expected[1]) and found[0].shape == (2, min(n, capacity))
     for i, counts in enumerate(expected[1]):
@@ -50,7 +54,7 @@ def test_keepers_are_the_first_of_equal_points_that_nothing_beats(data, n, m, ca
 def test_the_compiled_thinning_is_the_reference(data, n, m, capacity, dtype):
     f = torch.tensor(data.draw(hnp.arrays(float, (2, n, m), elements=awkward)), dtype=getattr(torch, dtype))
     valid = torch.tensor(data.draw(hnp.arrays(bool, (2, n))))
-    assert torch.equal(thinning_cpu.thin(f, valid, capacity), thinning.thin(f, valid, capacity))
+    assert torch.equal(thinning_cpu.thin(f, valid, capacity), thin_kernel.reference(f, valid, capacity))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -61,12 +65,12 @@ def test_thinning_of_many_in_batches(m, dtype, monkeypatch):
     f = torch.randn(3, 1500, m, generator=generator, dtype=torch.float64).abs()
     f = (f / f.norm(dim=-1, keepdim=True)).to(dtype)
     violation = torch.zeros(3, 1500, dtype=dtype)
-    index, counts = archive.keepers(f, violation, 400)
+    index, counts = archive.keepers.reference(f, violation, 400)
     assert counts.all()
     monkeypatch.setattr(selection_cpu, "LEAST", 1)
     for threads in (1, 2):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        assert torch.equal(dispatch.keepers(f, violation, 400)[0], index)
+        assert torch.equal(archive.keepers(f, violation, 400)[0], index)
     for i in range(3):
         assert torch.equal(archive_cpu.keepers(f[i], violation[i], 400)[0], index[i])
 
@@ -79,7 +83,7 @@ def test_thinning_in_rounds_by_hand():
     # neighbour goes, stays; of the next pair, 4.0 and 4.75, row 5 goes then
     valid = torch.ones(8, dtype=torch.bool)
     assert thin(f, valid, 5).nonzero()[:, 0].tolist() == [0, 1, 3, 6, 7]
-    assert thinning.thin(f, valid, 5).nonzero()[:, 0].tolist() == [0, 1, 3, 6, 7]
+    assert thin_kernel.reference(f, valid, 5).nonzero()[:, 0].tolist() == [0, 1, 3, 6, 7]
 
 
 def front_of(kind, m, n, generator):

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt.indicators import hypervolume
-from moopt.kernels import boxes as reference_version
-from moopt.kernels import dispatch
+from moopt.kernels.boxes import boxes
 
-VERSIONS = {"torch": reference_version.boxes, "chosen": dispatch.boxes}
+VERSIONS = {"torch": boxes.reference, "chosen": boxes}
 
 
 def drawn(n, m, seed, levels=0):
@@ -41,7 +40,7 @@ def test_points_in_general_position_take_as_many_boxes_as_published(m, count):
     """n + 1 and 2 n + 1 for two and three objectives (Lacour, Klamroth, Fonseca 2017)."""
     f = drawn(10, m, 3)
     f = f / f.norm(dim=-1, keepdim=True) * (0.5 if m > 1 else f.norm(dim=-1, keepdim=True))
-    lower, _ = dispatch.boxes(f, torch.ones(m, dtype=torch.float64))
+    lower, _ = boxes(f, torch.ones(m, dtype=torch.float64))
     assert len(lower) == count
 
 

@@ -1,11 +1,22 @@
 """Kernels as operators: what torch.compile and vmap see gives what the kernels give."""
 
+import importlib
+import inspect
+import pkgutil
+
 import pytest
 import torch
 
-from moopt.kernels import dispatch
+import moopt.kernels
+from moopt.kernels.kernel import Kernel
+from moopt.kernels.philox import bits, uniform
+from moopt.kernels.ranking import rank
 from moopt.kernels.variation import Settings
 
+PACKAGES = [
+    importlib.import_module(p.name) for p in pkgutil.iter_modules(moopt.kernels.__path__, "moopt.kernels.") if p.ispkg
+]
+KERNELS = {name: thing for p in PACKAGES for name, thing in vars(p).items() if isinstance(thing, Kernel)}
 SETTINGS = Settings(0.9, 20.0, 0.3, 20.0)
 
 
@@ -17,7 +28,7 @@ def arguments(name, seed, batch=(3,)):
         return torch.rand(*batch, *shape, generator=generator, dtype=torch.float64)
 
     f, violation = uniform(17, 3), (uniform(17) - 0.7).clamp_min(0.0)
-    ranks = dispatch.rank(f, violation, 17)
+    ranks = rank(f, violation, 17)
     index = torch.randint(0, 27, (*batch, 6), generator=generator)
     niche, target = torch.randint(0, 5, (2, *batch, 17), generator=generator)
     target = torch.stack((target, (target + 1) % 5), -1)
@@ -55,12 +66,12 @@ def equal(found, expected):
     return len(found) == len(expected) and all(map(equal, found, expected))
 
 
-@pytest.mark.parametrize("name", dispatch.KERNELS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_every_kernel_is_a_sound_operator(name):
     torch.library.opcheck(getattr(torch.ops.moopt, name), tuple(arguments(name, 3)))
 
 
-@pytest.mark.parametrize("name", dispatch.KERNELS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_vmap_gives_what_a_loop_gives(name):
     operator = getattr(torch.ops.moopt, name)
     given = arguments(name, 5, (4, 2) if name != "children" else (4, 1))
@@ -98,8 +109,8 @@ def test_vmap_gives_what_a_loop_gives(name):
 
 def test_an_axis_that_is_not_the_first_and_arguments_without_it():
     f, violation, _ = arguments("rank", 8, (4,))
-    found = torch.vmap(dispatch.rank, in_dims=(1, None, None))(f.movedim(0, 1), violation[2], 9)
-    assert torch.equal(found, torch.stack([dispatch.rank(f[i], violation[2], 9) for i in range(4)]))
+    found = torch.vmap(rank, in_dims=(1, None, None))(f.movedim(0, 1), violation[2], 9)
+    assert torch.equal(found, torch.stack([rank(f[i], violation[2], 9) for i in range(4)]))
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
@@ -111,7 +122,7 @@ def test_compiled_selection_without_graph_breaks(backend):
 
     problem, algorithm = moopt.problem("dtlz2", n_var=6), moopt.algorithm("nsga2", pop_size=12)
     rng = Rng([3, 4])
-    state = generation(algorithm, problem, algorithm.init(problem, rng), rng.fold(1)).state
+    state = generation(algorithm, problem, algorithm.init(problem, rng), moopt.Turn(rng.fold(1))).state
 
     def select(f, violation):
         from moopt.selection import crowding_distance, nondominated_rank, survivors, thin
@@ -124,9 +135,9 @@ def test_compiled_selection_without_graph_breaks(backend):
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("name", dispatch.KERNELS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_every_version_is_there_under_the_name_of_its_reference(name, device):
-    kernel = dispatch.KERNELS[name]
+    kernel = KERNELS[name]
     if device == "cuda":
         pytest.importorskip("triton")
     version = kernel.version(device)
@@ -134,10 +145,34 @@ def test_every_version_is_there_under_the_name_of_its_reference(name, device):
     assert kernel.version("meta") is kernel.reference
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_is_declared_beside_its_reference_and_explained_by_it(name):
+    kernel = KERNELS[name]
+    module = importlib.import_module(f"{kernel.package}.reference")
+    assert getattr(module, name) is kernel and getattr(module, "_" + name) is kernel.reference
+    assert kernel.name == kernel.__name__ == name and name in importlib.import_module(kernel.package).__all__
+    assert kernel.__doc__ == kernel.reference.__doc__ != Kernel.__doc__
+    assert inspect.signature(kernel) == inspect.signature(kernel.reference)
+
+
+def test_the_references_themselves_run_as_operators(without_compiled_kernels):
+    """A reference that calls another kernel does so inside of vmap, too."""
+    with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named 'numba'"):
+        f, violation, _ = arguments("survivors", 4, (4,))
+        found = torch.vmap(lambda *a: torch.ops.moopt.survivors(*a, 9))(f, violation)
+        expected = torch.ops.moopt.survivors(f, violation, 9)
+    assert equal(list(found), list(expected))
+
+
+def test_a_kernel_takes_its_arguments_by_position():
+    with pytest.raises(TypeError, match="rank: expected all arguments by position, got n_keep by name"):
+        rank(torch.rand(3, 2), None, n_keep=1)
+
+
 def test_without_the_module_of_a_faster_version_one_warning_and_the_reference(without_compiled_kernels):
     words = torch.tensor([5])
     with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named") as warned:
-        assert dispatch.bits.version("cpu") is dispatch.bits.reference
-        assert dispatch.bits(words, 2, 3).tolist() == dispatch.bits.reference(words, 2, 3).tolist()
-        dispatch.uniform(words, 2, 3, torch.float64)
+        assert bits.version("cpu") is bits.reference
+        assert bits(words, 2, 3).tolist() == bits.reference(words, 2, 3).tolist()
+        uniform(words, 2, 3, torch.float64)
     assert len(warned) == 1

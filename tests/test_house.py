@@ -45,6 +45,14 @@ def test_arrows_point_to_the_engine():
             assert not name.startswith(("moopt.problems", "moopt.algorithms")), f"{path.name} imports {name}"
 
 
+def test_kernels_import_nothing_from_above():
+    """At any level: inside functions and for type checkers only, too."""
+    for path in sources(ENGINE / "kernels"):
+        for name in imports(path):
+            inside = name == "moopt.kernels" or name.startswith("moopt.kernels.")
+            assert inside or name.split(".")[0] != "moopt", f"{path.relative_to(ROOT)} imports {name}"
+
+
 def test_catalogue_files_import_no_sibling():
     for folder in CATALOGUES:
         for path in sources(folder):

@@ -10,7 +10,7 @@ from botorch.utils.multi_objective.box_decompositions import FastNondominatedPar
 from botorch.utils.testing import MockModel, MockPosterior
 
 from moopt.indicators import hypervolume
-from moopt.kernels import dispatch
+from moopt.kernels.boxes import boxes
 from moopt.surrogate.improvement import Boxes, log_ehvi, log_h, log_mean_improvement, log_minus
 
 
@@ -36,7 +36,7 @@ def test_expected_hypervolume_improvement_is_botorchs(m):
     f = torch.rand(6, m, dtype=torch.float64, generator=generator)
     reference = torch.full((m,), 1.1, dtype=torch.float64)
     mean, deviation = torch.rand(2, 5, m, dtype=torch.float64, generator=generator)
-    lower, upper = dispatch.boxes(f, reference)
+    lower, upper = boxes(f, reference)
     mine = log_ehvi(mean[None], deviation, Boxes.of(lower[None], upper[None]))[0].exp()
     if m == 1:
         gain = f.min() - mean[:, 0]
@@ -51,7 +51,7 @@ def test_expected_hypervolume_improvement_is_botorchs(m):
 def test_expected_hypervolume_improvement_is_the_mean_of_samples():
     f = torch.tensor([[0.2, 0.8], [0.5, 0.4], [0.9, 0.1]]).double()
     reference, mean, deviation = torch.tensor([[1.0, 1.0], [0.4, 0.45], [0.2, 0.1]]).double()
-    lower, upper = dispatch.boxes(f, reference)
+    lower, upper = boxes(f, reference)
     value = log_ehvi(mean[None, None], deviation[None], Boxes.of(lower[None], upper[None])).exp().item()
     drawn = mean + deviation * torch.randn(20_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     sets = torch.cat([f.expand(len(drawn), -1, -1), drawn[:, None]], 1)
@@ -63,7 +63,7 @@ def test_expected_hypervolume_improvement_is_the_mean_of_samples():
 def test_gradient_of_expected_hypervolume_improvement(away):
     """Beside the front, and where the improvement underflows."""
     f = torch.tensor([[0.2, 0.8, 0.5], [0.5, 0.4, 0.3], [0.9, 0.1, 0.2]]).double()
-    lower, upper = dispatch.boxes(f, torch.ones(3).double())
+    lower, upper = boxes(f, torch.ones(3).double())
     mean = (torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(0)).double() + 0.1 * away).requires_grad_()
     deviation = torch.full((4, 3), 0.1).double().requires_grad_()
     assert torch.autograd.gradcheck(

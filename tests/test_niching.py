@@ -11,18 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt import Rng
-from moopt.kernels import association, association_cpu, normalisation, normalisation_cpu, offers, offers_cpu
-from moopt.kernels import niching as niches
-from moopt.kernels import niching_cpu as niches_cpu
+from moopt.kernels.directions import cpu as association_cpu
+from moopt.kernels.directions import reference as association
+from moopt.kernels.niching import cpu as niches_cpu
+from moopt.kernels.niching import niching, position_within
+from moopt.kernels.niching import reference as niches
+from moopt.kernels.normalisation import cpu as normalisation_cpu
+from moopt.kernels.normalisation import reference as normalisation
+from moopt.kernels.offers import best_offer
+from moopt.kernels.offers import cpu as offers_cpu
+from moopt.kernels.offers import reference as offers
 from moopt.operators.directions import das_dennis, directions
-from moopt.selection import niching, pbi, tchebycheff, weighted_sum
-from moopt.selection.neighbourhood import best_offer, neighbours, replacement
+from moopt.selection import pbi, tchebycheff, weighted_sum
+from moopt.selection.neighbourhood import neighbours, replacement
 from moopt.selection.niching import (
     angle_penalised_distance,
     associate,
     extreme_points,
     intercepts,
-    position_within,
     running_ideal,
     spread_angles,
 )
@@ -84,11 +90,11 @@ def test_nearest_directions_are_those_of_the_reference(seed, dtype, m, k, n, cas
     f = f[0] if case == 3 else f
     info = torch.finfo(dtype)
     f = f * torch.tensor([1.0, 1.0, 1e-3, info.tiny / 8, info.max / 16], dtype=dtype)[seed % 5]
-    same(association_cpu.nearest_direction(f, zones), association.nearest_direction(f, zones))
+    same(association_cpu.nearest_direction(f, zones), association.nearest_direction.reference(f, zones))
     if case != 3 and n:
-        expected = association.associate(f, zones)
+        expected = association.associate.reference(f, zones)
         same(association_cpu.associate(f, zones), expected)
-        same(expected[:2], association.nearest_direction(f, zones))
+        same(expected[:2], association.nearest_direction.reference(f, zones))
 
 
 def clustered(k, m, seed):
@@ -112,21 +118,22 @@ def test_nearest_among_thousands_of_directions(kind, m, k, dtype):
     ))  # fmt: skip
     info = torch.finfo(dtype)
     for size in (1.0, info.tiny / 2**18, info.tiny**0.5 * 1e-5, info.max / 16):  # where products, or squares, lose bits
-        same(association_cpu.nearest_direction(f * size, zones), association.nearest_direction(f * size, zones))
+        g = f * size
+        same(association_cpu.nearest_direction(g, zones), association.nearest_direction.reference(g, zones))
 
 
 def test_association_in_pieces_and_on_threads(monkeypatch):
     f, zones = Rng(range(3)).uniform(57, 3), unit(Rng(range(5, 8)).uniform(83, 3))
-    whole, near = association.nearest_direction(f, zones), association.neighbours(zones, 5)
+    whole, near = association.nearest_direction.reference(f, zones), association.neighbours.reference(zones, 5)
     monkeypatch.setattr(association, "CELLS", 400)
-    same(association.nearest_direction(f, zones), whole)
-    same(association.neighbours(zones, 5), near)
+    same(association.nearest_direction.reference(f, zones), whole)
+    same(association.neighbours.reference(zones, 5), near)
     monkeypatch.setattr(association_cpu, "LEAST", 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
         same(association_cpu.nearest_direction(f, zones), whole)
-        same(association_cpu.nearest_direction(f, zones[:1]), association.nearest_direction(f, zones[:1]))
+        same(association_cpu.nearest_direction(f, zones[:1]), association.nearest_direction.reference(f, zones[:1]))
         same(association_cpu.neighbours(zones, 5), near)
     finally:
         torch.set_num_threads(threads)
@@ -136,13 +143,13 @@ def test_association_in_pieces_and_on_threads(monkeypatch):
 @given(seeds, dtypes, st.integers(1, 6), st.integers(1, 120), st.integers(1, 25))
 def test_neighbours_are_those_of_the_reference(seed, dtype, m, k, size):
     points = rough(np.random.default_rng(seed), 2, k, m, dtype=dtype)
-    same(association_cpu.neighbours(points, min(size, k)), association.neighbours(points, min(size, k)))
+    same(association_cpu.neighbours(points, min(size, k)), association.neighbours.reference(points, min(size, k)))
 
 
 @pytest.mark.parametrize("m, k", [(2, 1200), (3, 2016), (5, 1001)])
 def test_neighbours_among_thousands(m, k):
     for points in (directions(k, m), draws(k, m), clustered(k, m, 2)):
-        same(association_cpu.neighbours(points, 20), association.neighbours(points, 20))
+        same(association_cpu.neighbours(points, 20), association.neighbours.reference(points, 20))
 
 
 @settings(max_examples=100, deadline=None)
@@ -153,8 +160,9 @@ def test_places_are_those_of_the_reference(seed, dtype, n, n_groups, n_keys):
     keys = [rough(generator, 2, n, dtype=dtype) for _ in range(n_keys)]
     keys[0] = torch.where(torch.from_numpy(generator.random((2, n)) < 0.1), torch.nan, keys[0])
     keys[-1] = keys[-1] if seed % 2 else (4 * keys[-1].nan_to_num(9.0)).long()
-    same(niches_cpu.position_within(group, keys), niches.position_within(group, keys))
-    same(niches_cpu.position_within(group[0], [key[0] for key in keys]), niches.position_within(group, keys)[0])
+    expected = niches.position_within.reference(group, keys)
+    same(niches_cpu.position_within(group, keys), expected)
+    same(niches_cpu.position_within(group[0], [key[0] for key in keys]), expected[0])
 
 
 @settings(max_examples=150, deadline=None)
@@ -167,17 +175,17 @@ def test_niching_is_that_of_the_reference(seed, dtype, n, n_niches, n_ranks):
     arguments = rank, niche, distance, n_niches, u
     n_keep = int(generator.integers(1, n + 1))
     found = niches_cpu.niching(n_keep, *arguments)
-    same(found, niches.niching(n_keep, *arguments))
-    same(found[1], niches.niching(n_keep, rank[1], niche[1], distance[1], n_niches, u[1]))
+    same(found, niches.niching.reference(n_keep, *arguments))
+    same(found[1], niches.niching.reference(n_keep, rank[1], niche[1], distance[1], n_niches, u[1]))
 
 
 def test_groups_that_do_not_exist_are_refused():
     zero = torch.zeros(2, dtype=torch.int64)
     with pytest.raises(IndexError, match="group: expected numbers from 0"):
-        position_within(torch.tensor([0, -1]), t(0.0, 0.0))
+        position_within(torch.tensor([0, -1]), [t(0.0, 0.0)])
     for rank, niche in ((zero - 1, zero), (zero, zero - 1), (zero, zero + 3)):
         with pytest.raises(IndexError, match="rank, niche: expected numbers from 0, niches below 3"):
-            niching.niching(1, rank, niche, t(0.0, 0.0), 3, torch.zeros(2, 2))
+            niching(1, rank, niche, t(0.0, 0.0), 3, torch.zeros(2, 2))
     with pytest.raises(IndexError, match="target: expected numbers from 0 to 2, got others"):
         best_offer(torch.tensor([3]), t(0.0), t(0.0), 3)
     with pytest.raises(IndexError, match="target: expected numbers from 0 to 1, got others"):
@@ -199,7 +207,7 @@ def test_normalisation_is_that_of_the_reference(seed, dtype, m, n):
     state = ideal, extremes
     for _ in range(2):  # what is kept is the second time what came out the first time
         found = normalisation_cpu.normalise(f, among, front, *state)
-        same(found, normalisation.normalise(f, among, front, *state))
+        same(found, normalisation.normalise.reference(f, among, front, *state))
         state = found[1:]
 
 
@@ -328,7 +336,7 @@ def test_niching_equals_the_loop_of_the_paper(seed, n, n_niches, n_ranks):
     distance = generator.integers(0, 5, n) / 4
     u = np.stack((generator.permutation(n), generator.permutation(n)), -1) / n
     n_keep = int(generator.integers(1, n + 1))
-    found = niching.niching(n_keep, *map(torch.from_numpy, (rank, niche, distance)), n_niches, torch.from_numpy(u))
+    found = niching(n_keep, *map(torch.from_numpy, (rank, niche, distance)), n_niches, torch.from_numpy(u))
     assert len(set(found.tolist())) == n_keep
     assert set(found.tolist()) == sequential_niching(n_keep, rank, niche, distance, n_niches, u)
 
@@ -340,7 +348,7 @@ def test_niching_chooses_by_chance_where_the_paper_does():
     niche = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]).expand(4000, -1)
     distance = t(0.0, 0.1, 0.2, 0.5, 0.3, 0.4, 0.2, 0.1).expand(4000, -1)
     u = Rng(range(4000)).uniform(8, 2)
-    kept = niching.niching(4, rank, niche, distance, 3, u)
+    kept = niching(4, rank, niche, distance, 3, u)
     share = torch.nn.functional.one_hot(kept, 8).sum(1).double().mean(0)
     expected = t(1.0, 1 / 6, 1 / 6, 1 / 6, 1.0, 1 / 6, 1 / 3, 1.0)
     assert torch.allclose(share, expected, atol=0.025)
@@ -348,7 +356,7 @@ def test_niching_chooses_by_chance_where_the_paper_does():
 
 def test_place_within_a_group():
     group, key = torch.tensor([[2, 0, 2, 0, 2]]), t([0.5, NAN, 0.1, 0.3, 0.5])
-    assert position_within(group, key).tolist() == [[1, 1, 0, 0, 2]]
+    assert position_within(group, [key]).tolist() == [[1, 1, 0, 0, 2]]
 
 
 # angles
@@ -388,7 +396,7 @@ def test_best_offer_equals_a_loop(seed, q, n_targets):
     value = generator.choice([-1.5, 0.25, 3.0, INF, NAN], (2, q))
     arguments = (*map(torch.from_numpy, (target, violation, value)), n_targets)
     number, least_violation, least = best_offer(*arguments)
-    same((number, least_violation, least), offers.best_offer(*arguments))
+    same((number, least_violation, least), offers.best_offer.reference(*arguments))
     same((number, least_violation, least), offers_cpu.best_offer(*arguments))
     for b, j in itertools.product(range(2), range(n_targets)):
         keys = [
@@ -420,7 +428,8 @@ def test_replacement_equals_a_loop_and_the_reference(seed, dtype, function, m, n
     arguments = f, violation, target, held, kept, weights, function, 1.7
     found = replacement(*arguments)
     same(found, offers_cpu.replacement(*arguments))
-    slow, exact = offers.replacement(*arguments), function != "pbi"  # whose square root torch rounds differently
+    slow = offers.replacement.reference(*arguments)
+    exact = function != "pbi"  # whose square root torch rounds differently
     for r in range(2):
         excess, old_excess = (v[r].nan_to_num(INF, INF).tolist() for v in (violation, kept))
         new, old = (FUNCTIONS[function](p[r], weights).nan_to_num(INF, INF, -INF) for p in (f, held))

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 import moopt
 from moopt.algorithm import generation
 from moopt.group import Group
-from moopt.kernels import dominance
+from moopt.kernels.ranking import reference as dominance
 from moopt.monitors.history import History
 from moopt.monitors.score import Scorer
 from moopt.operators.directions import directions, directions_on

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from moopt import problems
-from moopt.kernels.arithmetic import power
+from moopt.kernels.shared.arithmetic import power
 from moopt.problems import re as re_suite
 from moopt.problems._functions import simplex_lattice
 from moopt.random import Rng

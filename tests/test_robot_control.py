@@ -408,7 +408,8 @@ def test_wrong_options(options, sentence):
 
 
 def test_policies_of_any_depth():
-    from moopt.kernels import perceptron, perceptron_cpu
+    from moopt.kernels.perceptron import cpu as perceptron_cpu
+    from moopt.kernels.perceptron import perceptron
     from moopt.learning.policy import MLP
 
     generator = torch.Generator().manual_seed(1)
@@ -423,7 +424,7 @@ def test_policies_of_any_depth():
             weights, bias = x[1, 3, at : at + i * o].view(i, o), x[1, 3, at + i * o : at + i * o + o]
             h, at = torch.tanh(sum(h[k] * weights[k] for k in range(i)) + bias), at + i * o + o
         torch.testing.assert_close(action[1, 3, 2], h, rtol=1e-13, atol=1e-14)
-        reference, fast = (module.perceptron(x, observation, sizes) for module in (perceptron, perceptron_cpu))
+        reference, fast = (run(x, observation, sizes) for run in (perceptron.reference, perceptron_cpu.perceptron))
         torch.testing.assert_close(fast, reference, rtol=1e-12, atol=1e-13)
     with pytest.raises(ValueError, match="sizes: expected inputs"):
         MLP((4,))

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from moopt.kernels import dispatch, dominance
+from moopt.kernels.archive import keepers
+from moopt.kernels.ranking import reference as dominance
+from moopt.kernels.ranking import survivors
 
-dominance_cuda = pytest.importorskip("moopt.kernels.dominance_cuda", exc_type=ImportError)
+dominance_cuda = pytest.importorskip("moopt.kernels.ranking.cuda", exc_type=ImportError)
 
 INF, NAN = float("inf"), float("nan")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -36,7 +38,7 @@ def rank(f, violation, n_keep):
 
 
 def agree(f, violation, n_keep):
-    found, expected = rank(f, violation, n_keep), dominance.rank(f, violation, n_keep)
+    found, expected = rank(f, violation, n_keep), dominance.rank.reference(f, violation, n_keep)
     assert found.dtype == torch.int64 and torch.equal(found, expected), (found, expected)
 
 
@@ -126,11 +128,13 @@ def test_empty_and_single_sets(m):
 
 WAITING = """
 import multiprocessing, time, torch
-from moopt.kernels import dominance, dominance_cuda
+from moopt.kernels.ranking import reference as dominance
+from moopt.kernels.ranking import cuda as dominance_cuda
+from moopt.kernels.shared.sorting import lexsort
 
 f = torch.rand(1, 48, 3, generator=torch.Generator().manual_seed(1))
-f = f.gather(1, dominance.lexsort(list(f.unbind(-1)))[..., None].expand_as(f))
-expected, points = dominance.rank(f, None, 48), f.mT.contiguous()
+f = f.gather(1, lexsort(list(f.unbind(-1)))[..., None].expand_as(f))
+expected, points = dominance.rank.reference(f, None, 48), f.mT.contiguous()
 count, ranks, started = torch.tensor([48]).int(), torch.full((1, 48), -1).int(), torch.tensor([1]).int()
 for t in (points, count, ranks, started):
     t.share_memory_()  # the interpreter works on the memory of CPU tensors itself
@@ -165,13 +169,19 @@ def test_nothing_waits_for_the_device(m, n_keep, without_waiting):
     with without_waiting(dominance_cuda, "rank_blocks", "find_dominated"):
         found = dominance_cuda.rank(f, violation, n_keep)
         with pytest.raises(AssertionError, match="aten.equal.default waits for the device"):
-            dominance.rank(f, violation, 9)
-    assert torch.equal(found, dominance.rank(f, violation, n_keep))
+            dominance.rank.reference(f, violation, 9)
+    assert torch.equal(found, dominance.rank.reference(f, violation, n_keep))
 
 
-def test_floor():
-    # two sets of 4 points: 3 float32 and an int64 each; 6 pairs of 2 comparisons, a selection and a maximum
-    assert dominance_cuda.floor(4, 3, 2, 4) == (2 * 4 * (12 + 8), 2 * 6 * 4)
+def test_survivors_and_keepers_rank_by_it(without_waiting, monkeypatch):
+    """Their references, which are what runs on a GPU, take the fastest ranks of the device."""
+    f, violation = sample("uniform", 40, 3, 5)[None], sample("grid", 40, 1, 6).T
+    expected = survivors(f, violation, 9), keepers(f, violation, 6)
+    monkeypatch.setattr(dominance.rank, "_versions", {"cpu": dominance_cuda.rank})
+    with without_waiting(dominance_cuda, "rank_blocks", "find_dominated"):
+        found = survivors.reference(f, violation, 9), keepers.reference(f, violation, 6)
+    for some, others in zip(found, expected, strict=True):
+        assert all(map(torch.equal, some, others))
 
 
 SIGNATURES = {
@@ -191,7 +201,7 @@ def test_it_compiles_for_a_gpu(kernel, m, dtype, runs, compile_triton):
     signature["points"] = f"*{dtype}"
     multiples = [name for name in signature if name not in ("runs", "window")]
     constants = {"M": m, "BLOCK": 64, "ROWS": 16, **runs}
-    made = compile_triton(f"moopt.kernels.dominance_cuda:{kernel}", signature, constants, multiples, num_warps=1)
+    made = compile_triton(f"moopt.kernels.ranking.cuda:{kernel}", signature, constants, multiples, num_warps=1)
     assert made["spilled"] == 0 and made["registers"] <= 168  # at least three warps for each scheduler
     if kernel == "rank_blocks":  # ranks are read past the caches and written at once
         assert "ld.volatile.global" in made["ptx"] and "atom.global.gpu.relaxed.exch" in made["ptx"]
@@ -206,7 +216,7 @@ def test_many_points_on_a_gpu(m, monkeypatch):
     f = torch.stack([sample(kind, 30_000, m, 7) for kind in ("uniform", "grid", "chain", "antichain")])
     for points in (f, f.float()):
         for n_keep in (1, 30_000):
-            expected = dispatch.rank(points, None, n_keep)
+            expected = dominance.rank(points, None, n_keep)
             for _ in range(5):
                 assert torch.equal(rank(points, None, n_keep), expected)
 
@@ -226,4 +236,4 @@ def test_a_cuda_graph_holds_it(n_keep):
     for other in sets:
         f.copy_(other)
         graph.replay()
-        assert torch.equal(found.cpu(), dispatch.rank(other, None, n_keep))
+        assert torch.equal(found.cpu(), dominance.rank(other, None, n_keep))

@@ -19,7 +19,11 @@ from moopt.selection import nondominated_mask
 
 pytest.importorskip("triton")
 
-from moopt.kernels import association_cuda, hypervolume_cuda, nearest, nearest_cuda, offers_cuda  # noqa: E402
+from moopt.kernels.directions import cuda as association_cuda  # noqa: E402
+from moopt.kernels.distances import cuda as nearest_cuda  # noqa: E402
+from moopt.kernels.distances import reference as nearest  # noqa: E402
+from moopt.kernels.hypervolume import cuda as hypervolume_cuda  # noqa: E402
+from moopt.kernels.offers import cuda as offers_cuda  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INF, NAN = float("inf"), float("nan")
@@ -225,27 +229,14 @@ def test_nearest_distances_of_many_points(m, k, most, order, monkeypatch):
 # all of them
 
 
-def test_floors_are_those_of_their_comments():
-    """Seconds on 4.8 TB/s, and 33e12 or 17e12 operations a second."""
-    moved, operations = association_cuda.floor(100_000, 100_000, 3)
-    assert operations == 6e10 and moved == pytest.approx(6.4e6, rel=0.01)
-    moved, operations = offers_cuda.floor(2_000_000, 100_000)
-    assert moved == pytest.approx(50e6, rel=0.01) and moved / 4.8e12 == pytest.approx(10e-6, rel=0.1)
-    moved, operations = hypervolume_cuda.floor(10_000, 3)
-    assert moved == 320e3 and operations / 17e12 == pytest.approx(24e-6, rel=0.05)
-    moved, operations = nearest_cuda.floor(100_000, 3, 10)
-    assert moved == pytest.approx(10.4e6) and operations / 33e12 == pytest.approx(2.7e-3, rel=0.05)
-
-
 COMPILE = """
-import json, sys
+import importlib, json, sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from moopt.kernels import association_cuda, hypervolume_cuda, nearest_cuda, offers_cuda
 
 for module, name, types, constants, options in json.load(sys.stdin):
-    function = getattr(sys.modules["moopt.kernels." + module], name)
+    function = getattr(importlib.import_module(f"moopt.kernels.{module}.cuda"), name)
     names = [n for n in function.arg_names if n not in constants]
     signature = dict(zip(names, types.split(), strict=True)) | dict.fromkeys(constants, "constexpr")
     signature = {n: signature[n] for n in function.arg_names}
@@ -259,19 +250,19 @@ for module, name, types, constants, options in json.load(sys.stdin):
 def kernels():
     """Every kernel with the types and constants it is launched with."""
     for kind in ("fp32", "fp64"):
-        yield "association_cuda", "_nearest_direction", f"*{kind} *{kind} *i64 *{kind} i32 i32 i32", {
+        yield "directions", "_nearest_direction", f"*{kind} *{kind} *i64 *{kind} i32 i32 i32", {
             "M": 3, "POINTS": 32, "DIRECTIONS": 32,
         }, {}  # fmt: skip
         for step in (3, 1):
-            yield "nearest_cuda", "_nearest", f"*{kind} *{kind} i32 i32 i32", {
+            yield "distances", "_nearest", f"*{kind} *{kind} i32 i32 i32", {
                 "M": 3, "STEP": step, "KEPT": 16, "POINTS": 8, "OTHERS": 64,
             }, {"num_warps": 1}  # fmt: skip
         for stage in range(3):
-            yield "offers_cuda", "_offer", f"*i64 *{kind} *{kind} *i64 *i64 *i64 i32 i32", {
+            yield "offers", "_offer", f"*i64 *{kind} *{kind} *i64 *i64 *i64 i32 i32", {
                 "STAGE": stage, "OFFERS": 256,
             }, {}  # fmt: skip
-        yield "offers_cuda", "_read", f"*i64 *i64 *i64 *i64 *{kind} *{kind} i32 i32", {"TARGETS": 256}, {}
-    yield "hypervolume_cuda", "_sweep", "*fp64 *fp64 *i64 *i64 *fp64 *fp64 *i64 *i64 i32", {
+        yield "offers", "_read", f"*i64 *i64 *i64 *i64 *{kind} *{kind} i32 i32", {"TARGETS": 256}, {}
+    yield "hypervolume", "_sweep", "*fp64 *fp64 *i64 *i64 *fp64 *fp64 *i64 *i64 i32", {
         "COLUMNS": 32, "HIGH": hypervolume_cuda.HIGH, "LOW": hypervolume_cuda.LOW,
     }, {"num_warps": 1}  # fmt: skip
 

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moopt import Rng
-from moopt.kernels import philox, variation
+from moopt.kernels.philox import reference as philox
+from moopt.kernels.variation import reference as variation
 
-variation_cuda = pytest.importorskip("moopt.kernels.variation_cuda", exc_type=ImportError)
-philox_cuda = pytest.importorskip("moopt.kernels.philox_cuda", exc_type=ImportError)
+variation_cuda = pytest.importorskip("moopt.kernels.variation.cuda", exc_type=ImportError)
+philox_cuda = pytest.importorskip("moopt.kernels.philox.cuda", exc_type=ImportError)
 
 # the logarithm of a gene at its bound, and quotients of genes that do not cross, which nobody uses
 pytestmark = pytest.mark.filterwarnings("ignore:(divide by zero|overflow|invalid value):RuntimeWarning")
@@ -56,10 +57,10 @@ def case(seed, runs, n, pairs, d, dtype, spread=1.0):
 def test_numbers_are_those_of_the_reference(seeds, stream, n):
     keys = torch.tensor(seeds)
     words = philox_cuda.bits(keys.to(DEVICE), stream, n).cpu()
-    assert words.dtype == torch.int64 and torch.equal(words, philox.bits(keys, stream, n))
+    assert words.dtype == torch.int64 and torch.equal(words, philox.bits.reference(keys, stream, n))
     for dtype in (S, D, torch.float16):
         found = philox_cuda.uniform(keys.to(DEVICE), stream, n, dtype).cpu()
-        assert found.dtype == dtype and torch.equal(found, philox.uniform(keys, stream, n, dtype))
+        assert found.dtype == dtype and torch.equal(found, philox.uniform.reference(keys, stream, n, dtype))
 
 
 def test_a_published_vector():
@@ -72,7 +73,7 @@ def test_a_published_vector():
 def test_numbers_of_several_tiles(n):
     keys = torch.tensor([5, -9])
     found = philox_cuda.uniform(keys.to(DEVICE), 77, n, D).cpu()
-    assert torch.equal(found, philox.uniform(keys, 77, n, D))
+    assert torch.equal(found, philox.uniform.reference(keys, 77, n, D))
 
 
 @settings(max_examples=80, deadline=None)
@@ -86,10 +87,10 @@ def test_children_agree_with_the_reference(seed, n, pairs, d, crossover, mutatio
     how = variation.Settings(crossover, etas[0], mutation, etas[1])
     arguments = x, parents, low, high, *_ = case(seed, 2, n, pairs, d, dtype, spread)
     before = x.clone()
-    born, expected = children(arguments, how), variation.children(*arguments, how)
+    born, expected = children(arguments, how), variation.children.reference(*arguments, how)
     assert torch.equal(x, before) and born.dtype == dtype and (born >= low).all() and (born <= high).all()
     assert close(born, expected, low, high)
-    untouched = variation.children(*arguments, variation.Settings(0.0, 1.0, 0.0, 1.0))
+    untouched = variation.children.reference(*arguments, variation.Settings(0.0, 1.0, 0.0, 1.0))
     assert torch.equal(untouched, x.gather(1, parents[..., None].expand(-1, -1, d)))
     if spread == 1.0 and dtype == D:  # otherwise a step may vanish in a rounding of one and not of the other
         assert ((born != untouched) == (expected != untouched)).all()
@@ -99,8 +100,8 @@ def test_children_agree_with_the_reference(seed, n, pairs, d, crossover, mutatio
 @pytest.mark.parametrize("pairs, d", [(40, 30), (511, 1), (512, 1), (171, 3), (3, 700)])
 def test_tiles_join(pairs, d, dtype):
     arguments = *_, low, high, _, _ = case(2, 2, 9, pairs, d, dtype)
-    born, expected = children(arguments, HOW), variation.children(*arguments, HOW)
-    assert (expected != variation.children(*arguments, HOW._replace(mutation_probability=0.0))).any()
+    born, expected = children(arguments, HOW), variation.children.reference(*arguments, HOW)
+    assert (expected != variation.children.reference(*arguments, HOW._replace(mutation_probability=0.0))).any()
     assert close(born, expected, low, high)
 
 
@@ -118,7 +119,7 @@ def test_a_run_has_the_same_children_alone_and_in_a_batch(dtype):
 
 def test_float16_goes_to_the_reference():
     arguments = case(1, 2, 5, 4, 3, torch.float16)
-    assert torch.equal(children(arguments, HOW), variation.children(*moved(arguments), HOW).cpu())
+    assert torch.equal(children(arguments, HOW), variation.children.reference(*moved(arguments), HOW).cpu())
 
 
 def test_no_children():
@@ -146,15 +147,9 @@ def test_nothing_waits_for_the_device(without_waiting):
     assert torch.equal(born.cpu(), expected[0]) and torch.equal(words, expected[1])
 
 
-def test_floors():
-    # 2 runs of 3 pairs of 5 float32 genes: 12 children read and written, each with the number of a parent
-    assert variation_cuda.floor(3, 5, 2, 4) == (12 * (2 * 5 * 4 + 8), 2 * 3 * 5 * variation_cuda.GENE)
-    assert philox_cuda.floor(10, 3, 8) == (240, 30 * 15)
-
-
 def test_devices_without_a_kernel_draw_by_the_reference():
-    assert philox.bits(torch.empty(3, dtype=torch.int64, device="meta"), 1, 6).shape == (3, 6)
-    assert philox.uniform(torch.empty(3, dtype=torch.int64, device="meta"), 1, 6, S).dtype == S
+    assert philox.bits.reference(torch.empty(3, dtype=torch.int64, device="meta"), 1, 6).shape == (3, 6)
+    assert philox.uniform.reference(torch.empty(3, dtype=torch.int64, device="meta"), 1, 6, S).dtype == S
 
 
 @pytest.mark.slow
@@ -165,7 +160,7 @@ def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
     sizes = dict.fromkeys({"n", "pairs", "d", "tiles"} - set(one), "i32")
     streams = dict.fromkeys(("genes_stream", "pairs_stream", "mutation_stream"), "u64")
     made = compile_triton(
-        "moopt.kernels.variation_cuda:vary", {**tensors, **sizes, **streams, **dict.fromkeys(HOW._fields, "fp64")},
+        "moopt.kernels.variation.cuda:vary", {**tensors, **sizes, **streams, **dict.fromkeys(HOW._fields, "fp64")},
         {"MUTATES": True, "ALIGNED": aligned, "TILE": variation_cuda.TILE, **one}, list(tensors),
         enable_fp_fusion=False,
     )  # fmt: skip
@@ -177,7 +172,7 @@ def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
 def test_numbers_compile_for_a_gpu(dtype, compile_triton):
     signature = {"keys": "*i64", "out": f"*{dtype}", "n": "i32", "stream": "u64"}
     constants = {"TILE": philox_cuda.TILE, "tiles": 1}
-    made = compile_triton("moopt.kernels.philox_cuda:fill", signature, constants, ["keys", "out"])
+    made = compile_triton("moopt.kernels.philox.cuda:fill", signature, constants, ["keys", "out"])
     assert made["spilled"] == 0
 
 
@@ -186,7 +181,7 @@ def test_numbers_compile_for_a_gpu(dtype, compile_triton):
 @pytest.mark.parametrize("dtype", [D, S])
 def test_many_children_on_a_gpu(dtype):
     arguments = *_, low, high, _, _ = case(2, 31, 400, 200, 30, dtype)
-    born, expected = children(arguments, HOW), variation.children(*arguments, HOW)
+    born, expected = children(arguments, HOW), variation.children.reference(*arguments, HOW)
     assert close(born, expected, low, high)
     given_arguments = moved(arguments)
     graph = torch.cuda.CUDAGraph()

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 import moopt
 from moopt import Box, Rng
-from moopt.kernels import dispatch, rows, tournament, variation, variation_cpu
+from moopt.kernels.rows import cpu as rows_cpu
+from moopt.kernels.rows import reference as rows
+from moopt.kernels.tournament import cpu as tournament_cpu
+from moopt.kernels.tournament import reference as tournament
+from moopt.kernels.variation import cpu as variation_cpu
+from moopt.kernels.variation import reference as variation
 from moopt.operators import Variation
 from moopt.points import Points
 
@@ -89,10 +94,10 @@ def test_children_agree_with_the_reference(seed, n, pairs, d, crossover, mutatio
     arguments = case(seed, 2, n, pairs, d, D, spread)
     x, parents, low, high = arguments[:4]
     before = x.clone()
-    born, expected = variation_cpu.children(*arguments, how), variation.children(*arguments, how)
+    born, expected = variation_cpu.children(*arguments, how), variation.children.reference(*arguments, how)
     assert torch.equal(x, before) and (born >= low).all() and (born <= high).all()
     assert ((born - expected).abs() <= 64 * torch.finfo(D).eps * (high - low)).all()
-    untouched = variation.children(*arguments, variation.Settings(0.0, 1.0, 0.0, 1.0))
+    untouched = variation.children.reference(*arguments, variation.Settings(0.0, 1.0, 0.0, 1.0))
     assert torch.equal(untouched, x.gather(1, parents[..., None].expand(-1, -1, d)))
     if spread == 1.0:  # otherwise a step may vanish in a rounding of one version and not of the other
         assert ((born != untouched) ^ (expected != untouched)).sum() == 0
@@ -151,7 +156,7 @@ def test_variation_uses_the_kernel_and_keeps_its_parents():
     how = variation.Settings(0.9, 20.0, 1 / 3, 9.0)
     x, index = torch.cat((a, b), 1), torch.arange(12).expand(2, 12)
     streams = tuple(rng.fold(i).stream for i in range(3))
-    assert torch.equal(children, dispatch.children(x, index, *space.bounds(D, x.device), rng.keys, streams, how))
+    assert torch.equal(children, variation.children(x, index, *space.bounds(D, x.device), rng.keys, streams, how))
     assert torch.equal(a, before[0]) and torch.equal(b, before[1])
     order = torch.tensor([[3, 0, 5, 2], [1, 1, 0, 4]])
     pair = [torch.take_along_dim(x, part[..., None], 1) for part in (order[:, :2], order[:, 2:])]
@@ -179,10 +184,11 @@ def test_tournament_agrees_with_the_reference(data, n, k, dtype):
 
     rank, key = torch.tensor(two_runs(st.integers(0, 2))), torch.tensor(two_runs(values), dtype=dtype)
     u = Rng([data.draw(st.integers(0, 99)), 7], dtype=dtype).uniform(k, 2)
-    assert torch.equal(variation_cpu.tournament(u, (rank, key)), tournament.tournament(u, (rank, key)))
-    assert torch.equal(variation_cpu.tournament(u[0], (rank[0], key[0])), tournament.tournament(u, (rank, key))[0])
+    expected = tournament.tournament.reference(u, (rank, key))
+    assert torch.equal(tournament_cpu.tournament(u, (rank, key)), expected)
+    assert torch.equal(tournament_cpu.tournament(u[0], (rank[0], key[0])), expected[0])
     for keys in ((key, rank), (key,), (rank,)):
-        assert torch.equal(moopt.selection.tournament(u, *keys), tournament.tournament(u, keys))
+        assert torch.equal(moopt.selection.tournament(u, *keys), tournament.tournament.reference(u, keys))
 
 
 @pytest.mark.parametrize("bad", [-0.5, NAN])
@@ -202,8 +208,8 @@ def test_rows_agree_with_the_reference(batch, n_parts):
     third = [leaf[..., :2, :] for leaf in second]
     parts = [first, second, third][:n_parts]
     index = torch.randint(0, sum(part[0].shape[-2] for part in parts), (*batch, 8), generator=g)
-    expected = rows.rows(parts, index)
-    for found, wanted in zip(variation_cpu.rows(parts, index), expected, strict=True):
+    expected = rows.rows.reference(parts, index)
+    for found, wanted in zip(rows_cpu.rows(parts, index), expected, strict=True):
         assert found.dtype == wanted.dtype and torch.equal(found, wanted)
 
 
@@ -241,6 +247,6 @@ def test_share_of_crossed_and_mutated_genes():
 def test_without_numba_the_reference_makes_the_children(without_compiled_kernels):
     with pytest.warns(RuntimeWarning, match="the slower torch kernels are used on cpu: No module named"):
         arguments = case(8, 2, 6, 9, 4, D)
-        born = dispatch.children(*arguments, HOW)
-    assert torch.equal(born, variation.children(*arguments, HOW))
+        born = variation.children(*arguments, HOW)
+    assert torch.equal(born, variation.children.reference(*arguments, HOW))
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from moopt.indicators._sets import as_front, as_set
-from moopt.kernels import dispatch
+from moopt.kernels.distances import closest
 
 Form = Literal["mean", "root", "power"]
 
@@ -64,7 +64,7 @@ def _from_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     z = z.to(f.device)
     valid = ~f.isnan().any(-1)
     rows = f.masked_fill(~valid[..., None], torch.inf)
-    return _aggregate(dispatch.closest(rows, z, "worse" if plus else "squares").sqrt(), valid, form, p)
+    return _aggregate(closest(rows, z, "worse" if plus else "squares").sqrt(), valid, form, p)
 
 
 def _to_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
@@ -73,7 +73,7 @@ def _to_set(f: Any, front: Any, plus: bool, form: Form, p: float) -> Tensor:
     z = z.to(f.device)
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
     # how much worse the set is than the front: -z - (-f) = f - z
-    distances = dispatch.closest(-z, -f, "worse" if plus else "squares").sqrt()
+    distances = closest(-z, -f, "worse" if plus else "squares").sqrt()
     return _aggregate(distances, torch.ones_like(distances, dtype=torch.bool), form, p)
 
 

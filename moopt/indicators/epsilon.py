@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from moopt.indicators._sets import as_front, as_set, best_of_set
-from moopt.kernels import dispatch
+from moopt.kernels.distances import closest
 
 
 def epsilon_additive(f: Any, front: Any) -> Tensor:
@@ -38,7 +38,7 @@ def _epsilon(z: Tensor, f: Any, multiplicative: bool) -> Tensor:
     f = f.masked_fill(f.isnan().any(-1, keepdim=True), torch.inf)
     z = z.to(f.device)
     if not multiplicative:
-        return dispatch.closest(-z, -f, "worst").amax(-1)
+        return closest(-z, -f, "worst").amax(-1)
 
     def table(rows: Tensor) -> Tensor:
         worst = torch.full((), -torch.inf, dtype=f.dtype, device=f.device)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt.indicators._sets import as_set, as_vector
-from moopt.kernels import dispatch
+from moopt.kernels import hypervolume as exact
 from moopt.selection.dominance import nondominated_mask
 
 
@@ -36,7 +36,7 @@ def hypervolume(
     """
     points, r, box = _framed(f, reference_point, ideal, nadir, relative)
     if points.shape[-1] <= 3:  # beyond two objectives torch alone would need n^2 memory
-        value = dispatch.volume(points if points.shape[-1] == 2 else points.cpu(), r.to(points.device)).to(r.device)
+        value = exact.volume(points if points.shape[-1] == 2 else points.cpu(), r.to(points.device)).to(r.device)
     else:
         import moocore  # type: ignore[import-untyped, unused-ignore]
 
@@ -68,7 +68,7 @@ def hypervolume_contributions(
         return torch.zeros_like(unbounded, dtype=torch.float64)
     if ignore_dominated:
         points = torch.where(nondominated_mask(points)[..., None], points, r[..., None, :])
-    value = dispatch.contributions(points, r) if m <= 3 else _each(points, r, (n,), _exclusive)
+    value = exact.contributions(points, r) if m <= 3 else _each(points, r, (n,), _exclusive)
     return value.masked_fill(unbounded, torch.inf) / box[..., None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import warnings
 from collections.abc import Callable
@@ -18,10 +19,11 @@ _warned: set[tuple[str, str]] = set()
 
 
 class Kernel(Generic[P, R]):
-    """Called like its reference, it runs the fastest version for the device of its first tensor.
+    """Called like its reference, by position, it runs the fastest version for the device of its first tensor.
 
     To `torch.compile`, `vmap` and other recorders it is one operator, `torch.ops.moopt.<name>`; else that is bypassed,
-    because it takes 30 us a call. Warns once where a faster version cannot be had.
+    because it takes 30 us a call. Warns once where a faster version cannot be had. Docstring and signature are the
+    reference's.
     """
 
     def __init__(
@@ -37,13 +39,16 @@ class Kernel(Generic[P, R]):
         pack: Callable[..., tuple[Any, ...]] | None = None,
         unpack: Callable[..., tuple[Any, ...]] | None = None,
     ) -> None:
-        """`schema`: of the operator. `like`: from its arguments, new tensors as it gives them. `cpu`, `cuda`: modules
-        of this package with a function of the reference's name. `shared`: places of arguments that all members of a
-        batch have in common; `broadcast`: of those whose leading dimensions are broadcast. `pack` turns the
-        reference's arguments into the operator's, `unpack` back.
+        """`reference`: a function whose name is the kernel's, after an underscore. `schema`: of the operator. `like`:
+        from its arguments, new tensors as it gives them. `cpu`, `cuda`: modules beside the reference's with a function
+        of the kernel's name. `shared`: places of arguments that all members of a batch have in common; `broadcast`: of
+        those whose leading dimensions are broadcast. `pack` turns the reference's arguments into the operator's,
+        `unpack` back.
         """
-        self.name = reference.__name__
+        functools.update_wrapper(self, reference)
+        self.name = self.__name__ = self.__qualname__ = reference.__name__.removeprefix("_")
         self.reference = reference
+        self.package = reference.__module__.rpartition(".")[0]
         self.modules = {"cpu": cpu, "cuda": cuda}
         self.shared, self.broadcast = shared, broadcast
         self._versions: dict[str, Callable[..., Any]] = {}
@@ -60,6 +65,8 @@ class Kernel(Generic[P, R]):
         torch.library.register_vmap(f"moopt::{self.name}", self._batched, lib=LIBRARY)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
+        if named:
+            raise TypeError(f"{self.name}: expected all arguments by position, got {', '.join(named)} by name")
         first: Any = arguments[0]
         t = first if isinstance(first, Tensor) else _first_tensor(arguments)
         if type(t) is Tensor and not torch.compiler.is_compiling() and not _transforms_active():
@@ -79,7 +86,7 @@ class Kernel(Generic[P, R]):
         if module is None:
             return self.reference
         try:
-            found: Callable[..., Any] = getattr(importlib.import_module(f"moopt.kernels.{module}"), self.name)
+            found: Callable[..., Any] = getattr(importlib.import_module(f"{self.package}.{module}"), self.name)
             return found
         except ImportError as error:
             reason = (device_type, str(error))
@@ -104,6 +111,11 @@ class Kernel(Generic[P, R]):
             given.append(moved)
         found = self.operator(*given)
         return found, 0 if isinstance(found, Tensor) else type(found)([0] * len(found))
+
+
+def int64_like(t: Tensor, *shape: int) -> Tensor:
+    """A new int64 tensor [*shape] on the device of `t`, for what operators give."""
+    return t.new_empty(shape, dtype=torch.int64)
 
 
 def _transforms_active() -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels import dispatch
+from moopt.kernels.perceptron import perceptron
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,4 @@ class MLP:
     def __call__(self, x: Tensor, observation: Tensor) -> Tensor:
         """Actions in [-1, 1] of policies x[..., n, d], each in e worlds: observation[..., n, e, k] -> [..., n, e, out].
         """
-        return dispatch.perceptron(x, observation, self.sizes)
+        return perceptron(x, observation, self.sizes)

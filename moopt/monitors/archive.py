@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from moopt import tree
-from moopt.kernels import dispatch
-from moopt.kernels.archive import first_of_equals
+from moopt.kernels.archive import first_of_equals, keepers
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.selection import nondominated_mask
@@ -56,7 +55,7 @@ class Archive:
         old = self._kept.violation.masked_fill(~self._valid, torch.inf)
         f = torch.cat([part.f for part in (self._kept, *self._waiting)], 1)
         violation = torch.cat([old, *(part.violation for part in self._waiting)], 1)
-        index, valid = dispatch.keepers(f, violation, self.capacity)
+        index, valid = keepers(f, violation, self.capacity)
         if f.device.type == "cpu":  # elsewhere the rows that do not count cost less than waiting for their number
             width = int(valid.sum(-1).max())
             index, valid = index[:, :width], valid[:, :width]

@@ -9,36 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.arithmetic import power
-
-
-def sbx(u: Tensor, a: Tensor, b: Tensor, low: Tensor, high: Tensor, eta: float) -> tuple[Tensor, Tensor]:
-    """Simulated binary crossover within bounds; each gene takes part with probability one half.
-
-    u, a, b [..., k, d]; low, high [d]; `eta` is the distribution index. A gene with u < 1/4 gives its smaller
-    child to the second offspring: without this exchange the first would always get the smaller values.
-    Source: Deb and Agrawal (1995), "Simulated Binary Crossover for Continuous Search Space"; bounded form of
-    Deb and Goyal (1996), as in the authors' NSGA-II code.
-    """
-    exponent = 1.0 / (eta + 1.0)
-    smaller, larger = torch.minimum(a, b), torch.maximum(a, b)
-    gap = larger - smaller
-    crossed = (u < 0.5) & (gap > 1e-14)  # the authors' EPS: equal parents stay
-    exchanged = u < 0.25
-    v = torch.where(exchanged, 4.0 * u, 4.0 * u - 1.0).clamp(0.0, 1.0)
-    wide = torch.where(crossed, gap, 1.0)
-
-    def spread(room: Tensor) -> Tensor:
-        alpha = 2.0 - power(1.0 + 2.0 * room / wide, -(eta + 1.0))
-        scaled = v * alpha
-        return power(torch.where(scaled <= 1.0, scaled, 1.0 / (2.0 - scaled)), exponent)
-
-    middle = 0.5 * (smaller + larger)
-    left = (middle - 0.5 * spread(smaller - low) * gap).clamp(low, high)
-    right = (middle + 0.5 * spread(high - larger) * gap).clamp(low, high)
-    first = torch.where(crossed, torch.where(exchanged, right, left), a)
-    second = torch.where(crossed, torch.where(exchanged, left, right), b)
-    return first, second
+from moopt.kernels.variation import sbx as sbx
 
 
 def exchange(u: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

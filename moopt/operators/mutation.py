@@ -9,24 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt.kernels.arithmetic import power
-
-
-def polynomial_mutation(u: Tensor, x: Tensor, low: Tensor, high: Tensor, eta: float, probability: float) -> Tensor:
-    """Polynomial mutation within bounds.
-
-    u, x [..., n, d]; low, high [d]; `eta` is the distribution index. Source: Deb and Goyal (1996), "A combined
-    genetic adaptive search (GeneAS) for engineering design", bounded form as in the authors' NSGA-II code.
-    """
-    width = high - low
-    v = (u / probability).clamp(max=1.0)
-    below = v < 0.5
-    room = torch.where(below, high - x, x - low) / width
-    tail = power(room.clamp(0.0, 1.0), eta + 1.0)
-    left = torch.where(below, 2.0 * v + (1.0 - 2.0 * v) * tail, 2.0 * (1.0 - v) + (2.0 * v - 1.0) * tail)
-    size = 1.0 - power(left, 1.0 / (eta + 1.0))
-    moved = (x + torch.where(below, -size, size) * width).clamp(low, high)
-    return torch.where(u < probability, moved, x)
+from moopt.kernels.variation import polynomial_mutation as polynomial_mutation
 
 
 def integer_mutation(u: Tensor, x: Tensor, low: Tensor, high: Tensor, eta: float, probability: float) -> Tensor:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
-from moopt.kernels import dispatch
-from moopt.kernels.variation import Settings
+from moopt.kernels.variation import Settings, children
 from moopt.operators.crossover import exchange, order_crossover, sbx
 from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
 from moopt.random import Rng
@@ -59,7 +58,7 @@ class Variation:
         if space.kinds == {Kind.REAL}:
             how = Settings(self.crossover_probability, self.crossover_eta, probability, self.mutation_eta)
             names = streams[0].stream, streams[1].stream, streams[2].stream
-            return dispatch.children(x, parents, low, high, rng.keys, names, how)
+            return children(x, parents, low, high, rng.keys, names, how)
         a, b = torch.take_along_dim(x, parents[..., None], -2).split(pairs, -2)
         stays = streams[1].uniform(pairs, 1) >= self.crossover_probability
         u = streams[0].uniform(pairs, d).masked_fill(stays, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels import distances, ranking
 from moopt.selection._points import as_points, as_tensor
 
 
@@ -32,7 +32,7 @@ def crowding_distance(f: Tensor, rank: Tensor | None = None) -> Tensor:
         rank = as_tensor("rank", rank)
         if rank.shape != f.shape[:-1]:
             raise ValueError(f"rank: expected shape {list(f.shape[:-1])}, got {list(rank.shape)}")
-    return dispatch.crowding_distance(f, rank)
+    return ranking.crowding(f, rank)
 
 
 def nearest_distances(f: Tensor, k: int) -> Tensor:
@@ -45,4 +45,4 @@ def nearest_distances(f: Tensor, k: int) -> Tensor:
     f = as_points("f", f)
     if k < 0:
         raise ValueError(f"k: expected a number of neighbours from 0, got {k}")
-    return dispatch.nearest_distances(f, k)
+    return distances.nearest_distances(f, k)

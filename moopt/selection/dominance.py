@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels.ranking import rank
 from moopt.selection._points import as_points, as_tensor
 
 
@@ -26,7 +26,7 @@ def nondominated_rank(f: Tensor, violation: Tensor | None = None, n_keep: int | 
         n_keep = n
     elif n_keep < 0:
         raise ValueError(f"n_keep: expected a number of points from 0, got {n_keep}")
-    return dispatch.rank(f, violation, min(n_keep, n))
+    return rank(f, violation, min(n_keep, n))
 
 
 def nondominated_mask(f: Tensor, violation: Tensor | None = None) -> Tensor:
@@ -35,7 +35,7 @@ def nondominated_mask(f: Tensor, violation: Tensor | None = None) -> Tensor:
     Where nothing is feasible that front holds the least violating points. Failed points are never in it.
     """
     f, violation = checked(f, violation)
-    first = dispatch.rank(f, violation, min(1, f.shape[-2])) == 0
+    first = rank(f, violation, min(1, f.shape[-2])) == 0
     failed = f[..., :1, :].isnan().any(-1)  # failed points are in the first front only with all others: see point 0
     if violation is not None:
         failed = failed | ~(violation[..., :1] < float("inf"))

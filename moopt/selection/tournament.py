@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels import tournament as kernel
 
 
 def tournament(u: Tensor, *keys: Tensor) -> Tensor:
@@ -23,4 +23,4 @@ def tournament(u: Tensor, *keys: Tensor) -> Tensor:
     n = keys[0].shape[-1]
     if n == 0 or u.shape[-1] != 2:
         raise ValueError(f"u: expected draws [..., k, 2] among at least one, got {list(u.shape)} among {n}")
-    return dispatch.tournament(u, keys)
+    return kernel.tournament(u, keys)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt.kernels import dispatch
-from moopt.kernels.dominance import lexsort
+from moopt.kernels import ranking, thinning
+from moopt.kernels.shared.sorting import lexsort
 from moopt.selection._points import as_points
 from moopt.selection.dominance import checked
 
@@ -45,7 +45,7 @@ def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor,
     f, violation = checked(f, violation)
     if not 0 <= n_keep <= f.shape[-2]:
         raise ValueError(f"n_keep: expected a number from 0 to {f.shape[-2]}, got {n_keep}")
-    return dispatch.survivors(f, violation, n_keep)
+    return ranking.survivors(f, violation, n_keep)
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
@@ -67,4 +67,4 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         raise ValueError(f"valid: expected bool {list(f.shape[:-1])}, got {valid.dtype} {list(valid.shape)}")
     if capacity < 0:
         raise ValueError(f"capacity: expected a number from 0, got {capacity}")
-    return dispatch.thin(f, valid, capacity)
+    return thinning.thin(f, valid, capacity)

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from moopt.kernels import dispatch
+from moopt.kernels.boxes import boxes
 from moopt.selection import nondominated_mask
 from moopt.surrogate.model import FailureModel, Surrogate, snap
 from moopt.surrogate.numerics import numerical_errors, reproducible
@@ -175,7 +175,7 @@ def _score(
     if n_draws is None:
         n_draws = FEW if alone and surrogate.certain else max(4, 128 >> m)
         if kind is Improvement:
-            lower, _ = dispatch.boxes(surrogate.f[surrogate.best][None].cpu(), reference.cpu())
+            lower, _ = boxes(surrogate.f[surrogate.best][None].cpu(), reference.cpu())
             n_draws = min(n_draws, max(1 if alone else 2, MOST_SIDES // lower.numel()))
     standard = (reference - surrogate.mean[:m]) / surrogate.scale[:m]
     try:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from moopt.kernels import dispatch
+from moopt.kernels.boxes import boxes
 from moopt.surrogate.improvement import Boxes, log_ehvi, log_mean_improvement
 from moopt.surrogate.model import FailureModel, Surrogate
 
@@ -103,7 +103,7 @@ class Improvement(Score):
     def prepare(self) -> None:
         f = self.objectives
         # on the CPU wherever the model is: one small step after the other
-        lower, upper = dispatch.boxes(f.cpu(), self.reference.cpu())
+        lower, upper = boxes(f.cpu(), self.reference.cpu())
         self.boxes = Boxes.of(lower.to(f.device), upper.to(f.device))
         self.numbers = len(f) * max(lower.shape[-2] * self.m, self.known.values.shape[1])
 

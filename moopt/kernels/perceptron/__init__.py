@@ -1,0 +1,5 @@
+"""Many multilayer perceptrons at once."""
+
+from moopt.kernels.perceptron.reference import perceptron
+
+__all__ = ["perceptron"]

@@ -1,0 +1,251 @@
+"""Numba version, for the CPU, of `children`.
+
+It draws the same numbers as the reference and computes powers only for the genes that change, in float64
+whatever the precision of the points, by a function of its own: equal to the reference but for a few roundings. Every
+pair is computed by itself, so the bits depend neither on the number of threads nor on what else is in the batch.
+"""
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,call-arg,attr-defined"
+
+from __future__ import annotations
+
+import math
+
+import numba  # noqa: TID253
+import numpy as np
+import torch
+from torch import Tensor
+
+from moopt.kernels.philox.cpu import U64, _block
+from moopt.kernels.shared.arrays import array
+from moopt.kernels.shared.threads import in_parts
+from moopt.kernels.variation import reference
+
+PIECE = 512  # draws made at a time, which stay in the first-level cache
+LEAST = 2**18  # genes that are worth a thread: two milliseconds; torch's own thread spins for one
+
+# _power splits numbers with integer arithmetic on their bits.
+LN2 = math.log(2.0)
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # the first 33 bits, so that its product with an exponent is exact
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")  # the rest of log 2
+ROUND = 1.5 * 2.0**52  # adding it rounds to an integer
+ROUND_BITS = np.float64(ROUND).view(np.uint64)
+ONE = np.float64(1.0).view(np.uint64)
+ROOT_HALF = np.float64(math.sqrt(0.5)).view(np.uint64)
+
+njit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+def children(
+    x: Tensor,
+    parents: Tensor,
+    low: Tensor,
+    high: Tensor,
+    keys: Tensor,
+    streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:
+    """`children` for float32 and float64."""
+    if x.dtype not in (torch.float32, torch.float64):
+        return reference.children.reference(x, parents, low, high, keys, streams, how)
+    out = x.new_empty(*parents.shape, x.shape[-1])
+    exact = np.float64 if x.dtype == torch.float64 else np.float32
+    bits = 32 if x.dtype == torch.float64 else 23
+    u, s, v = (np.uint64(stream) for stream in streams)
+    points, rows, born = array(x, 2), array(parents, 1), array(out, 2)
+    lowest, highest, run_keys = array(low, 1)[0], array(high, 1)[0], array(keys, 0)
+    crossing, mutating = (
+        _count_below(float(exact(p)), bits) for p in (how.crossover_probability, how.mutation_probability)
+    )
+    eta, spread, probability = how.crossover_eta, how.mutation_eta, how.mutation_probability
+
+    def part(start: int, stop: int) -> None:
+        if not _children(
+            points, rows, lowest, highest, run_keys, u, s, v, crossing, eta, mutating, probability, spread, bits,
+            start, stop, born,
+        ):  # fmt: skip
+            raise IndexError(f"parents: expected rows from 0 to {x.shape[1] - 1}, got others")
+
+    pairs = rows.size // 2
+    in_parts(part, pairs, LEAST // (2 * points.shape[-1]) + 1)
+    return out
+
+
+def _count_below(probability: float, bits: int) -> int:
+    """How many of the draws (w + 1/2) / 2^bits lie below a probability."""
+    return math.ceil(probability * 2.0**bits - 0.5)
+
+
+@njit
+def _fill(words, first, stop, stream, key, shift):
+    """Writes draws first .. stop - 1 of a stream; returns the place of the first, blocks being whole."""
+    base = first // 4
+    for i in range((stop + 3) // 4 - base):
+        w0, w1, w2, w3 = _block(U64(base + i), stream, key)
+        words[4 * i] = w0 >> shift
+        words[4 * i + 1] = w1 >> shift
+        words[4 * i + 2] = w2 >> shift
+        words[4 * i + 3] = w3 >> shift
+    return first - 4 * base
+
+
+@njit
+def _power(x, exponent):
+    """x^exponent for x >= 0 (taken as 2^-1022 below that, and the answer as e^-700 below that), to about two roundings
+    of the logarithm. Plain arithmetic without branches: loops over it run on vector registers, and every element,
+    the last ones included, comes out in the same bits on every machine."""
+    bits = np.float64(max(x, 2.0**-1022)).view(np.uint64)
+    biased = (bits - ROOT_HALF + ONE) >> U64(52)
+    m = np.uint64(bits + ONE - (biased << U64(52))).view(np.float64)  # in [sqrt(1/2), sqrt(2)), x = m 2^k
+    k = np.uint64(biased + ROUND_BITS).view(np.float64) - (ROUND + 1023.0)
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    # log m = 2 artanh s = 2 s + 2/3 s^3 + 2/5 s^5 + ..., s^2 < 0.03
+    tail = (((2 / 21 * z + 2 / 19) * z + 2 / 17) * z + 2 / 15) * z + 2 / 13
+    tail = ((((tail * z + 2 / 11) * z + 2 / 9) * z + 2 / 7) * z + 2 / 5) * z + 2 / 3
+    log = k * LN2_HIGH + (2.0 * s + (s * z * tail + k * LN2_LOW))
+    y = max(exponent * log, -700.0)
+    shifted = y * (1.0 / LN2) + ROUND
+    n = shifted - ROUND  # rounded to an integer, which the low bits of `shifted` hold, too
+    r = y - n * LN2_HIGH - n * LN2_LOW
+    # e^r = 1 + r + r^2 / 2! + ... + r^13 / 13!, |r| < 0.35
+    p = ((((1 / 6227020800 * r + 1 / 479001600) * r + 1 / 39916800) * r + 1 / 3628800) * r + 1 / 362880) * r + 1 / 40320
+    p = (((((p * r + 1 / 5040) * r + 1 / 720) * r + 1 / 120) * r + 1 / 24) * r + 1 / 6) * r + 1 / 2
+    p = (p * r + 1.0) * r + 1.0
+    return np.uint64(np.float64(p).view(np.uint64) + (np.float64(shifted).view(np.uint64) << U64(52))).view(np.float64)
+
+
+@njit
+def _powers(x, exponent, power):
+    """x^exponent >= 0 for each x >= 0; by multiplications where the exponent is whole and small, as it mostly is."""
+    whole = np.int64(min(exponent, 64.0))
+    if whole != exponent:
+        for c in range(len(x)):
+            power[c] = _power(x[c], exponent)
+        return
+    for c in range(len(x)):
+        power[c] = 1.0
+    while whole:
+        if whole & 1:
+            for c in range(len(x)):
+                power[c] *= x[c]
+        whole >>= 1
+        for c in range(len(x)):
+            x[c] *= x[c]
+
+
+@njit
+def _spreads(v, gap, room, eta, power):
+    """How far children lie from the parents' middle, in halves of their gap; replaces the `room` up to the bound."""
+    for c in range(len(v)):
+        room[c] = gap[c] / (gap[c] + 2.0 * room[c])
+    _powers(room, eta + 1.0, power)
+    for c in range(len(v)):
+        scaled = v[c] * (2.0 - power[c])
+        inverse = 1.0 / (2.0 - scaled)
+        room[c] = _power(scaled if scaled <= 1.0 else inverse, 1.0 / (eta + 1.0))
+
+
+@njit
+def _steps(v, below, above, eta, power):
+    """Steps of polynomial mutation in widths of the range, for genes `below` and `above` of them from their bounds;
+    replaces v."""
+    for c in range(len(v)):
+        room = above[c] if v[c] < 0.5 else below[c]
+        below[c] = min(max(room, 0.0), 1.0)
+    _powers(below, eta + 1.0, power)
+    for c in range(len(v)):
+        down = v[c] < 0.5
+        near = 2.0 * v[c] if down else 2.0 * (1.0 - v[c])
+        size = 1.0 - _power(near + (1.0 - near) * power[c], 1.0 / (eta + 1.0))
+        v[c] = -size if down else size
+
+
+@njit
+def _cross(first, second, low, high, words, crosses, half, scale, eta, place, column, work):
+    """SBX of the genes first[n d] and second[n d] of n pairs, in place, by the draws words[n d]; those pairs cross
+    whose crosses[n] is 1. Genes that change are first collected, then computed."""
+    d = len(low)
+    quarter = half // 2
+    v, gap, to_low, to_high, power = work[0], work[1], work[2], work[3], work[4]
+    count = 0
+    for i in range(len(first) // d):
+        for j in range(d):
+            at = i * d + j
+            a, b, word = np.float64(first[at]), np.float64(second[at]), words[at]
+            smaller, larger = min(a, b), max(a, b)
+            place[count], column[count] = at, j
+            v[count] = 4.0 * ((word + 0.5) * scale) - (0.0 if word < quarter else 1.0)
+            gap[count] = larger - smaller
+            to_low[count] = smaller - low[j]
+            to_high[count] = high[j] - larger
+            count += crosses[i] & (word < half) & (larger - smaller > 1e-14)  # without a branch nobody can foresee
+    _spreads(v[:count], gap[:count], to_low[:count], eta, power)
+    _spreads(v[:count], gap[:count], to_high[:count], eta, power)
+    for c in range(count):
+        at, j = place[c], column[c]
+        middle = 0.5 * (np.float64(first[at]) + np.float64(second[at]))
+        left = min(max(middle - 0.5 * to_low[c] * gap[c], low[j]), high[j])
+        right = min(max(middle + 0.5 * to_high[c] * gap[c], low[j]), high[j])
+        exchanged = words[at] < quarter
+        first[at] = right if exchanged else left
+        second[at] = left if exchanged else right
+
+
+@njit
+def _mutate(genes, low, high, words, mutating, probability, scale, eta, place, work):
+    """Polynomial mutation of genes[n d], in place, by the draws words[n d]."""
+    d = len(low)
+    v, below, above = work[0], work[1], work[2]
+    count = 0
+    for at in range(len(genes)):
+        if words[at] < mutating:
+            place[count] = at
+            count += 1
+    for c in range(count):
+        j = place[c] % d
+        x, width = np.float64(genes[place[c]]), np.float64(high[j]) - low[j]
+        v[c] = min((words[place[c]] + 0.5) * scale / probability, 1.0)
+        below[c] = (x - low[j]) / width
+        above[c] = (high[j] - x) / width
+    _steps(v[:count], below[:count], above[:count], eta, work[3])
+    for c in range(count):
+        j = place[c] % d
+        x, width = np.float64(genes[place[c]]), np.float64(high[j]) - low[j]
+        genes[place[c]] = min(max(x + v[c] * width, low[j]), high[j])
+
+
+@njit
+def _children(
+    x, parents, low, high, keys, u_stream, s_stream, v_stream, crossing, eta, mutating, probability, mutation_eta,
+    bits, start, stop, out,
+):  # fmt: skip
+    """Children of pairs start .. stop - 1, counted over all runs; `crossing` of the draws let a pair cross and
+    `mutating` let a gene mutate."""
+    k, d = parents.shape[1] // 2, x.shape[2]
+    shift, scale, half = U64(32 - bits), 2.0**-bits, 1 << (bits - 1)
+    at_once = max(1, PIECE // d)
+    words, crosses = np.empty(at_once * d + 8, np.int64), np.empty(at_once + 8, np.int64)
+    place, column = np.empty(at_once * d + 1, np.int64), np.empty(at_once * d + 1, np.int64)
+    work = np.empty((5, at_once * d + 1))
+    while start < stop:
+        run, p = start // k, start % k
+        n = min(at_once, k - p, stop - start)
+        start += n
+        key = U64(keys[run])
+        for i in range(n):
+            mother, father = parents[run, p + i], parents[run, k + p + i]
+            if min(mother, father) < 0 or max(mother, father) >= x.shape[1]:
+                return False
+            for j in range(d):
+                out[run, p + i, j] = x[run, mother, j]
+                out[run, k + p + i, j] = x[run, father, j]
+        at = _fill(crosses, p, p + n, s_stream, key, shift)
+        for i in range(n):
+            crosses[i] = crosses[at + i] < crossing
+        at = _fill(words, p * d, (p + n) * d, u_stream, key, shift)
+        first, second = out[run, p : p + n].reshape(-1), out[run, k + p : k + p + n].reshape(-1)
+        _cross(first, second, low, high, words[at:], crosses, half, scale, eta, place, column, work)
+        for child, genes in ((p, first), (k + p, second)):
+            at = _fill(words, child * d, (child + n) * d, v_stream, key, shift)
+            _mutate(genes, low, high, words[at:], mutating, probability, scale, mutation_eta, place, work)
+    return True
