@@ -22,7 +22,7 @@ ALGORITHMS = {
     "egbo": ({"n_initial": 6, "n_restarts": 1, "n_draws": 8, "offspring": 32}, None, Generations(8), 0.3),
     "parego": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_draws": 8}, None, Generations(8), 0.3),
     "qnehvi": ({"n_initial": 6, "n_raw": 32, "n_restarts": 1, "n_draws": 8}, None, Generations(8), 0.3),
-    "qlearners": ({"pop_size": 20, "n_steps": 50}, "deepseatreasure", EnvSteps(20_000), 0.4),
+    "qlearners": ({"pop_size": 20, "n_steps": 50, "decay": 10_000}, "deepseatreasure", EnvSteps(20_000), 0.4),
     "policygradient": ({"pop_size": 8}, "exactalignment", Tokens(40_000), 0.3),
 }
 
