@@ -77,16 +77,10 @@ def test_options_budgets_and_given_points_are_those_that_were_asked(old_folders,
 
 def test_a_problem_in_a_file_beside_it(copied):
     folder = copied("file") / "run"
-    done = moopt.Run.reopen(folder, problem=own_line(folder.parent / "own.py"), budget=40).run()
+    done = moopt.resume(folder, budget=40, progress=False)
     assert done.status == "finished" and done.spent["evaluations"] == 40
     near, far = done.front.f.unbind(-1)
     assert same(far, 2.5 * (1 - near))  # with the option of its run
-
-
-def own_line(path):
-    from moopt import files
-
-    return files.remembered(path.parent / "run", None)
 
 
 @pytest.fixture
@@ -100,26 +94,30 @@ def no_work(monkeypatch):
 
 
 def kept(folder):
-    return {path.name: path.read_bytes() for path in (folder / "cells").rglob("*") if path.is_file()}
+    """By label and file; the digests in the names of folders are of the version."""
+    files = [path for path in (folder / "cells").rglob("*") if path.is_file()]
+    return {(path.parent.name.rpartition("-")[0], path.name): path.read_bytes() for path in files}
 
 
 def test_a_finished_study_is_found_finished(copied, no_work):
     folder, spec = copied("study"), DATA / "study.toml"
     before = moopt.experiment.read(folder)
     assert before.is_complete and len(before.results) == 8
+    f = before.front("zdt1", "nsga2", 1).points.f
     study = experiment.bench(spec, folder, executor="inline", progress=False, report=False)
     assert study.is_complete and (study.runs["status"] == "finished").all()
     assert kept(folder) == kept(DATA / "study")
     assert study.results.equals(before.results)
     assert torch.equal(study.frames["zdt1"].front, before.frames["zdt1"].front)
-    assert same(study.front("zdt1", "nsga2", 1).points.f, before.front("zdt1", "nsga2", 1).points.f)
+    assert same(study.front("zdt1", "nsga2", 1).points.f, f)
 
 
 def test_a_finished_study_of_objects_is_found_finished(old_folders, copied, no_work):
     folder = copied("objects")
     before = experiment.read(folder)
+    assert before.is_complete and len(before.results) == 16 and len(before.runs) == 18
     study = experiment.bench(old_folders.spec_of_objects(), folder, executor="inline", progress=False, report=False)
-    assert study.is_complete and set(study.runs["status"]) == set(before.runs["status"])
+    assert study.is_complete and study.runs.equals(before.runs)
     assert kept(folder) == kept(DATA / "objects") and study.results.equals(before.results)
 
 

@@ -88,9 +88,9 @@ def main():
     file = root / "file" / "own.py"
     file.parent.mkdir()
     file.write_text(OWN)
-    command = [sys.executable, "-m", "moopt.cli", "solve", f"{file}:line", "--algorithm", "nsga2", "--evaluations", "20"]
-    settings = ["--set", "pop_size=10", "--set", "slope=2.5", "--out", str(file.with_name("run")), "--no-progress"]
-    subprocess.run([*command, *settings], check=True)
+    command = [sys.executable, "-m", "moopt.cli", "solve", f"{file}:line", "--algorithm", "nsga2"]
+    settings = ["--evaluations", "20", "--set", "pop_size=10", "--set", "slope=2.5", "--no-progress"]
+    subprocess.run([*command, *settings, "--out", str(file.with_name("run"))], check=True)
     root.joinpath("study.toml").write_text(STUDY)
     experiment.bench(root / "study.toml", root / "study", executor="inline", progress=False, report=False)
     experiment.bench(spec_of_objects(), root / "objects", executor="inline", progress=False, report=False)
