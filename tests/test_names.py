@@ -87,7 +87,7 @@ def test_strings_and_objects_of_a_file():
     assert moopt.problem("own.py:Walker", width=2.5).space.high.tolist() == [2.5, 2.5]
     assert moopt.algorithm("own.py:Few", pop_size=7).pop_size == 7 and moopt.algorithm("own.py:few").pop_size == 3
     assert catalogue.find("problems", "own.py:Walker").__name__ == "Walker"
-    assert catalogue.find("problems", "zdt1") is moopt.problems.zdt.ZDT1
+    assert catalogue.find("problems", "zdt1") is moopt.problems.ZDT1
 
 
 def test_every_way_in_takes_a_file(tmp_path):
@@ -241,15 +241,17 @@ def test_what_0_1_0_wrote_is_known():
 
 
 def test_another_packages_table(monkeypatch):
+    place = moopt.problems.ZDT1.__module__
+
     class Point:
         def load(self):
-            return {"moopt.problems.zdt": "ZDT1 ZDT2", "other": "moopt.problems.zdt:ZDT3"}
+            return {place: "ZDT1 ZDT2", "other": f"{place}:ZDT3"}
 
     monkeypatch.setattr(names.importlib.metadata, "entry_points", lambda group: [Point()])
     names.table.cache_clear()
     try:
         assert catalogue.table("problems") == {
-            "other": "moopt.problems.zdt:ZDT3", "zdt1": "moopt.problems.zdt:ZDT1", "zdt2": "moopt.problems.zdt:ZDT2",
+            "other": f"{place}:ZDT3", "zdt1": f"{place}:ZDT1", "zdt2": f"{place}:ZDT2",
         }  # fmt: skip
         assert moopt.problem("other").name == "zdt3"
     finally:
@@ -264,3 +266,19 @@ def test_a_digest_sees_no_place(monkeypatch):
     monkeypatch.setattr(moopt.Evaluations, "__module__", "moopt.run")
     monkeypatch.setattr(moopt.Problem, "__module__", "moopt.run")
     assert [identity.identity(thing) for thing in things] == before
+
+
+@pytest.mark.parametrize("group", ["problems", "algorithms"])
+def test_digests_of_catalogue_entries_name_no_module_of_moopt(group):
+    for name in catalogue.table(group):
+        tokens = list(identity._tokens(names.make(group, name, {}), set(), former=False))
+        assert f"'{group}:{name}'" in tokens
+        places = {token[1:].partition(":")[0] for token in tokens if token.startswith("'moopt.")}
+        assert places <= {"moopt.operators", "moopt.learning"}, name
+
+
+def test_a_digest_of_a_space_names_no_module_of_moopt():
+    kinds = {"a": moopt.Real(0, 1), "b": moopt.Integer(0, 3), "c": moopt.Choice([1, 2]), "d": moopt.Permutation(3)}
+    for space in (moopt.Box(0, 1, 2), moopt.Space({**kinds, "e": moopt.Flag()})):
+        assert not [token for token in identity._tokens(space, set(), former=False) if token.startswith("'moopt.")]
+    assert identity.identity(moopt.Box(0, 1, 2)) != identity.identity(moopt.Box(0, 2, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import logging
@@ -54,6 +55,7 @@ def _module(path: Path) -> ModuleType:
             return module
     if str(full.parent) not in sys.path:
         sys.path.append(str(full.parent))  # last: the files beside it may be imported, but hide nothing
+    importlib.invalidate_caches()  # the file may be younger than what was listed of its folder
     free = full.stem.isidentifier() and full.stem not in sys.modules
     plain = importlib.util.find_spec(full.stem) if free else None
     # under its plain name a new process can find it, too, unless another module bears that

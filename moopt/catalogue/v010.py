@@ -79,6 +79,9 @@ def _name(place: str, name: str) -> str:
 # "moopt.space:Box" -> "moopt:Box", "moopt.problems.zdt:ZDT1" -> "problems:zdt1"
 NOW = {f"moopt.{module}:{name}": _name(place, name) for module, place, names, _ in _ROWS for name in names.split()}
 
+# classes without a public name, within values of those that have one
+PRIVATE = {"_Vector": ["moopt.space:_Vector", *_VARIABLE.split(), "builtins:object"]}  # the variable of a Box
+
 # "moopt:Box" -> the class and its bases, as a digest of that version held them
 THEN = {
     _name(place, name): [f"moopt.{module}:{name}", *bases.split(), "builtins:object"]

@@ -16,7 +16,7 @@ import torch
 
 from moopt.catalogue import v010
 from moopt.catalogue.describe import attributes, public
-from moopt.space import Space
+from moopt.space import Box, Space
 
 _NOT_READ = {"moopt", "torch", "numpy", *sys.stdlib_module_names}  # code that counts by its name only
 
@@ -45,7 +45,9 @@ def _tokens(thing: Any, within: set[int], former: bool) -> Iterator[str]:
     within.add(id(thing))
     yield type(thing).__qualname__
     parts: list[Any] = []
-    if isinstance(thing, Space):
+    if isinstance(thing, Box) and not former:
+        parts = [thing.low, thing.high]
+    elif isinstance(thing, Space):
         parts = [thing.variables]
     elif isinstance(thing, torch.Tensor | np.ndarray):
         array = thing.detach().cpu().numpy() if isinstance(thing, torch.Tensor) else thing
@@ -82,8 +84,10 @@ def _lineage(cls: type[Any], former: bool) -> Iterator[str]:
         if kind in said:
             continue
         name = public(kind)
-        if name in v010.THEN and former:
-            yield from v010.THEN[name]
+        then = v010.THEN.get(name) or v010.PRIVATE.get(name.partition(":")[2])
+        if former and then is not None and name.startswith(("moopt:", "moopt.", "problems:", "algorithms:")):
+            yield from then
+            said |= set(kind.__mro__)
         else:
             yield _source(kind)
         if name.partition(":")[0] != kind.__module__:  # public
