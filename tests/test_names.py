@@ -71,6 +71,12 @@ def at_home(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+def forget():
+    """As in a new process: own.py is not loaded, under whichever of its two names."""
+    for name in ("own", "_file_own"):
+        sys.modules.pop(name, None)
+
+
 def elsewhere(code, cwd):
     """What a new process prints."""
     done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
@@ -165,7 +171,7 @@ def test_a_file_that_moved_or_changed(tmp_path, caplog):
     moopt.minimize(moopt.problem("own.py:slope", steep=4.0), "random", 10, out="run", progress=False)
     (tmp_path / "new").mkdir()
     shutil.move("own.py", "new/own.py")
-    del sys.modules["own"]
+    forget()
     with pytest.raises(FileNotFoundError, match=r"own.py: expected the file of the problem, got none there"):
         moopt.resume("run", progress=False)
     with pytest.raises(ValueError, match="problem: expected path.py:NAME, got 'zdt1'"):
@@ -176,7 +182,7 @@ def test_a_file_that_moved_or_changed(tmp_path, caplog):
     assert found.spent["evaluations"] == 20 and torch.allclose(far, 4 * (1 - x) + y) and not caplog.records
     (tmp_path / "own.py").write_text(OWN + "\n# another text\n")
     os.remove("new/own.py")
-    del sys.modules["own"]
+    forget()
     moopt.resume("run", budget=30, progress=False)
     assert [record.message.rpartition(": ")[2] for record in caplog.records] == [
         "the file has changed since the run began"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ def test_options_budgets_and_given_points_are_those_that_were_asked(old_folders,
         run.close()
 
 
-def test_a_problem_in_a_file_beside_it(copied):
+def test_a_problem_in_a_file_beside_it(copied, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the folder of the file is added to it
     folder = copied("file") / "run"
     done = moopt.resume(folder, budget=40, progress=False)
     assert done.status == "finished" and done.spent["evaluations"] == 40
