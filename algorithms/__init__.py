@@ -1,16 +1,16 @@
-"""The algorithm catalogue: name -> "module:Class", loaded on first use."""
+"""The algorithm catalogue: the class of each module, loaded on first use; a name is that of its class in lower case."""
 
 CATALOGUE: dict[str, str] = {
-    "bayes": "moopt.algorithms.bayes:Bayes",
-    "egbo": "moopt.algorithms.egbo:EGBO",
-    "hype": "moopt.algorithms.hype:HypE",
-    "moead": "moopt.algorithms.moead:MOEAD",
-    "nsga2": "moopt.algorithms.nsga2:NSGA2",
-    "nsga3": "moopt.algorithms.nsga3:NSGA3",
-    "parego": "moopt.algorithms.parego:ParEGO",
-    "policygradient": "moopt.algorithms.policygradient:PolicyGradient",
-    "qlearners": "moopt.algorithms.qlearners:QLearners",
-    "qnehvi": "moopt.algorithms.qnehvi:QNEHVI",
+    "moopt.algorithms.bayes": "Bayes",
+    "moopt.algorithms.egbo": "EGBO",
+    "moopt.algorithms.hype": "HypE",
+    "moopt.algorithms.moead": "MOEAD",
+    "moopt.algorithms.nsga2": "NSGA2",
+    "moopt.algorithms.nsga3": "NSGA3",
+    "moopt.algorithms.parego": "ParEGO",
+    "moopt.algorithms.policygradient": "PolicyGradient",
+    "moopt.algorithms.qlearners": "QLearners",
+    "moopt.algorithms.qnehvi": "QNEHVI",
     "random": "moopt.algorithms.random:RandomSearch",
-    "rvea": "moopt.algorithms.rvea:RVEA",
+    "moopt.algorithms.rvea": "RVEA",
 }

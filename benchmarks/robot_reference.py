@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 import moopt
-from moopt import registry, tree
+from moopt import catalogue, tree
 from moopt.experiment import read
 from moopt.learning.moments import Moments
 from moopt.monitors.archive import merged_front
@@ -31,8 +31,8 @@ from moopt.random import Rng
 
 FILE = Path(__file__).resolve().parent.parent / "problems" / "robot_control_v1.json"
 TASKS = [
-    name for name in registry.catalogue("problems")
-    if registry.load("problems", name).__module__ == robot_control.__name__
+    name for name in catalogue.table("problems")
+    if catalogue.load("problems", name).__module__ == robot_control.__name__
 ]  # fmt: skip
 EPISODES = 5  # that a policy is judged by in a search for points
 STEPS = {  # of each such search
@@ -49,7 +49,7 @@ def rounded(values):
 
 def unknowing(name):
     """The task for one that has never seen it."""
-    task = registry.load("problems", name)
+    task = catalogue.load("problems", name)
 
     @dataclass(frozen=True, kw_only=True)
     class Unknowing(task):

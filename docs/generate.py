@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from moopt import registry
+from moopt import catalogue
 from moopt.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,11 +85,11 @@ def problems_table() -> str:
     """One row for each suite."""
     rows = ["| problems | objectives | variables | constraints | source |", "|---|---|---|---|---|"]
     suites: dict[str, list[str]] = {}
-    for name, target in registry.catalogue("problems").items():
+    for name, target in catalogue.table("problems").items():
         suites.setdefault(target.split(":")[0], []).append(name)
     for names in suites.values():
         names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
-        made: list[Problem] = [registry.problem(name) for name in names]
+        made: list[Problem] = [catalogue.problem(name) for name in names]
         n_obj, n_var, n_con = (
             span([getattr(problem, key) for problem in made]) for key in ("n_obj", "n_var", "n_con")
         )
@@ -108,8 +108,8 @@ def span(values: list[int]) -> str:
 def algorithms_table() -> str:
     """One row for each algorithm."""
     rows = ["| algorithm | searches | variables | constraints | source |", "|---|---|---|---|---|"]
-    for name in registry.catalogue("algorithms"):
-        cls = registry.load("algorithms", name)
+    for name in catalogue.table("algorithms"):
+        cls = catalogue.load("algorithms", name)
         kinds = "all" if len(cls.kinds) == 4 else ", ".join(sorted(kind.name.lower() for kind in cls.kinds))
         needs = {"Problem": "any problem"}.get(cls.needs.__name__, cls.needs.__name__.removesuffix("Problem").lower())
         heeds = "yes" if cls.constraints else "no"

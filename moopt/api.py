@@ -34,12 +34,13 @@ def minimize(
 ) -> Result:
     """Searches the Pareto front of a problem.
 
-    `problem`, `algorithm`: objects or names of the catalogue; without an algorithm one is picked and named in the
-    result's message. `budget`: a whole number of evaluations or a `Budget`. `initial`: points to begin with (x,
-    dicts, a DataFrame or Points; evaluated ones are not evaluated again). `runs`: independent runs, run i
-    with seed + i. `monitors`: watch every step. `progress`: a line on the terminal (default: where there is one).
-    `device`, `dtype`: "cpu" or "cuda", float64 or float32. `executor`: where expensive evaluations run, "inline"
-    or "processes:4". `out`: a new folder to keep the run in, from which `resume` continues it.
+    `problem`, `algorithm`: objects, names of the catalogue, or "path.py:name" of a file of your own; without an
+    algorithm one is picked and named in the result's message. `budget`: a whole number of evaluations or a `Budget`.
+    `initial`: points to begin with (x, dicts, a DataFrame or Points; evaluated ones are not evaluated again).
+    `runs`: independent runs, run i with seed + i. `monitors`: watch every step. `progress`: a line on the terminal
+    (default: where there is one). `device`, `dtype`: "cpu" or "cuda", float64 or float32. `executor`: where
+    expensive evaluations run, "inline" or "processes:4". `out`: a new folder to keep the run in, from which `resume`
+    continues it.
 
     Raises ValueError or TypeError with one sentence for whatever does not fit, FileExistsError for a folder that
     holds a run, OSError for one that cannot be written.
@@ -53,8 +54,8 @@ def minimize(
 def resume(
     folder: str | Path,
     *,
-    problem: Problem | None = None,
-    algorithm: Algorithm | None = None,
+    problem: Problem | str | None = None,
+    algorithm: Algorithm | str | None = None,
     budget: Budget | int | None = None,
     monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
     progress: bool | None = None,
@@ -63,10 +64,11 @@ def resume(
     """Continues the run in a folder, to its budget or to a larger one.
 
     A synchronous run ends in the same bits as without the interruption. `problem`, `algorithm`: needed where the
-    run's own cannot be imported by name (lambdas, notebooks, scripts). `monitors` watch from here on.
+    run's own cannot be imported by name (lambdas, notebooks, scripts), or as "path.py:name" where the file it came from
+    has moved. `monitors` watch from here on.
 
-    Raises FileNotFoundError where there is no run, CheckpointError for files that are damaged, foreign, or newer,
-    ValueError for a problem or algorithm that is missing or of another kind.
+    Raises FileNotFoundError where there is no run or no longer the file of its problem, CheckpointError for files that
+    are damaged, foreign, or newer, ValueError for a problem or algorithm that is missing or of another kind.
     """
     return Run.reopen(
         folder, problem=problem, algorithm=algorithm, budget=budget, monitors=monitors, progress=progress,

@@ -33,6 +33,7 @@ app = typer.Typer(
 Number = Annotated[str | None, typer.Option(metavar="N")]
 Progress = Annotated[bool | None, typer.Option(help="A line on stderr; off with --no-progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+Moved = Annotated[str | None, typer.Option(help="path.py:name, where the file is no longer where it was.")]
 Workers = Annotated[str | None, typer.Option(metavar="SPEC", help="Where evaluations run: inline, processes:4.")]
 
 
@@ -44,7 +45,7 @@ def main() -> None:
 @app.command()
 def solve(
     problem: Annotated[str, typer.Argument(help="A name of `moopt list`, or path.py:name of a problem of your own.")],
-    algorithm: Annotated[str | None, typer.Option(help="A name of `moopt list`; without, one is picked.")] = None,
+    algorithm: Annotated[str | None, typer.Option(help="Named likewise; without, one is picked.")] = None,
     evaluations: Number = None,
     generations: Number = None,
     env_steps: Number = None,
@@ -64,26 +65,26 @@ def solve(
 ) -> None:
     """Search the Pareto front of a problem; whichever of several budgets is used up first ends it."""
     with _one_sentence(debug):
-        from moopt import files, registry, setup
+        from moopt import catalogue, setup
         from moopt.run import Run
 
         budget = _budget(evaluations, generations, env_steps, tokens, seconds)
-        own = files.parse(problem)
-        made = _problem_class(problem) if own is None else files.find(*own)
+        made = catalogue.find("problems", problem)
         # what is picked without a name depends on the problem, so that its options come first
-        chosen = None if algorithm is None else registry.load("algorithms", algorithm)
+        chosen = None if algorithm is None else catalogue.find("algorithms", algorithm)
         for_problem, for_algorithm = _options(
             settings or [], _parameters(made), [] if chosen is None else _parameters(chosen)
         )
-        found = registry.problem(problem, **for_problem) if own is None else files.make(problem, made, for_problem)
-        name = algorithm or setup.default_algorithm(found, budget or setup.default_budget(found, None))
+        found = catalogue.problem(problem, **for_problem)
+        searching = None if algorithm is None else catalogue.algorithm(algorithm, **for_algorithm)
+        if algorithm is None:
+            name = setup.default_algorithm(found, budget or setup.default_budget(found, None))
+        else:
+            name = algorithm.rpartition(":")[2]
         run = Run(
-            found, None if algorithm is None else registry.algorithm(algorithm, **for_algorithm), budget, seed=seed,
-            runs=runs, progress=progress is not False, device=device, dtype=dtype, executor=executor,
-            out=out or _free_folder(f"{found.name}-{name}-{seed}"),
+            found, searching, budget, seed=seed, runs=runs, progress=progress is not False, device=device, dtype=dtype,
+            executor=executor, out=out or _free_folder(f"{found.name}-{name}-{seed}"),
         )  # fmt: skip
-        if own is not None and run.folder is not None:
-            files.remember(run.folder, *own, for_problem)
         _drive(run)
 
 
@@ -95,19 +96,19 @@ def resume(
     env_steps: Number = None,
     tokens: Number = None,
     seconds: Number = None,
-    problem: Annotated[str | None, typer.Option(help="path.py:name, where the file is no longer where it was.")] = None,
+    problem: Moved = None,
+    algorithm: Moved = None,
     executor: Workers = None,
     progress: Progress = None,
     debug: Debug = False,
 ) -> None:
     """Continue a run, to its own budget or to a larger one."""
     with _one_sentence(debug):
-        from moopt import files
         from moopt.run import Run
 
         _drive(
             Run.reopen(
-                folder, problem=files.remembered(folder, problem), executor=executor, progress=progress is not False,
+                folder, problem=problem, algorithm=algorithm, executor=executor, progress=progress is not False,
                 budget=_budget(evaluations, generations, env_steps, tokens, seconds),
             )  # fmt: skip
         )
@@ -178,12 +179,12 @@ def render(
     ] = None,
     size: Annotated[str, typer.Option(metavar="WxH", help="Pixels.")] = "480x360",
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 30.0,
-    problem: Annotated[str | None, typer.Option(help="path.py:name, where the file is no longer where it was.")] = None,
+    problem: Moved = None,
     debug: Debug = False,
 ) -> None:
     """Film a policy that a search of a robot's control found."""
     with _one_sentence(debug):
-        from moopt import files
+        from moopt import setup
         from moopt.physics.watch import named, span, watch
         from moopt.result import Result
 
@@ -193,7 +194,7 @@ def render(
         pixels = re.fullmatch(r"(\d+)x(\d+)", size)
         if pixels is None:
             raise ValueError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
-        result = Result.load(folder, files.remembered(folder, problem))
+        result = Result.load(folder, setup.problem_in_file(folder, problem))
         found = result.problem
         wide, high = map(int, pixels.groups())
         seen = watch(result, pick, out, seed=seed, seconds=seconds, size=(wide, high), fps=fps)
@@ -225,11 +226,11 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show the catalogue: problems and algorithms."""
-    from moopt import registry
+    from moopt import catalogue
 
     describe = {Group.PROBLEMS: _problem_row, Group.ALGORITHMS: _algorithm_row}
     tables = {
-        which: [describe[which](name) for name in registry.catalogue(which)] for which in ([group] if group else Group)
+        which: [describe[which](name) for name in catalogue.table(which)] for which in ([group] if group else Group)
     }
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
@@ -262,7 +263,7 @@ def _one_sentence(debug: bool) -> Iterator[None]:
     except (ValueError, TypeError, OSError, ImportError) as error:
         if debug or not _about_input(error):
             raise
-        from moopt.files import one_line
+        from moopt.catalogue.sources import one_line
 
         typer.echo(f"moopt: {one_line(error)}", err=True)
         raise typer.Exit(2) from None
@@ -373,14 +374,6 @@ def _options(
     return chosen["problem"], chosen["algorithm"]
 
 
-def _problem_class(name: str) -> Any:
-    from moopt import registry
-
-    if name.endswith(".py"):
-        raise ValueError(f"{name}: expected {name}:NAME, with the name of a problem in that file")
-    return registry.load("problems", name)
-
-
 # the catalogue
 
 
@@ -390,10 +383,10 @@ def _first_sentence(thing: Any) -> str:
 
 
 def _problem_row(name: str) -> dict[str, Any]:
-    from moopt import registry
+    from moopt import catalogue
 
     try:
-        problem = registry.problem(name)
+        problem = catalogue.problem(name)
     except ImportError as error:
         return {"name": name, "n_obj": None, "n_var": None, "n_con": None, "what": f"needs {error.name or error}"}
     return {
@@ -403,12 +396,12 @@ def _problem_row(name: str) -> dict[str, Any]:
 
 
 def _algorithm_row(name: str) -> dict[str, Any]:
-    from moopt import registry
+    from moopt import catalogue
     from moopt.algorithm import ALL_KINDS
     from moopt.problem import Problem
 
     try:
-        found = registry.load("algorithms", name)
+        found = catalogue.load("algorithms", name)
     except ImportError as error:
         return {
             "name": name, "objectives": None, "variables": None, "constraints": None, "problems": None,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from moopt import _checks, registry, selection, tree
+from moopt import _checks, selection, tree
+from moopt.catalogue.describe import Undescribable, describe, rebuild
 from moopt.points import Points
 from moopt.problem import FunctionProblem, Problem
 from moopt.random import Rng
@@ -254,8 +255,8 @@ def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
 def described(problem: Problem) -> dict[str, Any]:
     """JSON of what results need of a problem: itself where a new process can make it, and its names."""
     try:
-        whole = registry.describe(problem)
-    except registry.Undescribable:
+        whole = describe(problem)
+    except Undescribable:
         whole = None
     if isinstance(problem, FunctionProblem):
         constraints = dict(problem.constraints or {})
@@ -264,20 +265,20 @@ def described(problem: Problem) -> dict[str, Any]:
     directions = ["min" if sign > 0 else "max" for sign in problem.signs]
     return {
         "problem": whole,
-        "variables": registry.describe(problem.space),
-        "objectives": registry.describe(dict(zip(problem.objective_labels, directions, strict=True))),
-        "constraints": registry.describe(constraints),
+        "variables": describe(problem.space),
+        "objectives": describe(dict(zip(problem.objective_labels, directions, strict=True))),
+        "constraints": describe(constraints),
     }
 
 
 def rebuilt(frame: dict[str, Any]) -> Problem:
     """The problem where it can be made, or else one with its names and space that does not evaluate."""
     try:
-        whole = registry.rebuild(frame["problem"])
+        whole = rebuild(frame["problem"])
     except (ValueError, ImportError):  # a file that this process has not imported, a package that it has not
         whole = None
     return whole or FunctionProblem(
-        None, *(registry.rebuild(frame[key]) for key in ("variables", "objectives", "constraints"))
+        None, *(rebuild(frame[key]) for key in ("variables", "objectives", "constraints"))
     )
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from moopt import _checks, registry, setup, tree
+from moopt import _checks, catalogue, setup, tree
 from moopt.algorithm import Algorithm, Asking, Incremental, Spent, Turn, generation, spent_on
 from moopt.budget import Budget
 from moopt.budget import budget as as_budget
+from moopt.catalogue.describe import describe, rebuild
 from moopt.executors import Executor
 from moopt.executors import executor as as_executor
 from moopt.group import INITIAL, Group
@@ -60,17 +61,17 @@ class Run:
         executor: Executor | str | None = None,
         out: str | Path | None = None,
     ) -> None:
-        self.problem = setup.check_problem(registry.problem(problem) if isinstance(problem, str) else problem)
-        chosen = registry.algorithm(algorithm) if isinstance(algorithm, str) else algorithm
+        self.problem = setup.check_problem(catalogue.problem(problem) if isinstance(problem, str) else problem)
+        chosen = catalogue.algorithm(algorithm) if isinstance(algorithm, str) else algorithm
         self.budget = setup.default_budget(self.problem, chosen) if budget is None else as_budget(budget)
         self.picked = ""
         if chosen is None:
             name = setup.default_algorithm(self.problem, self.budget)
-            chosen, self.picked = registry.algorithm(name), f"{name} was picked; "
+            chosen, self.picked = catalogue.algorithm(name), f"{name} was picked; "
         if not isinstance(chosen, Algorithm):
             raise TypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
         self.algorithm = chosen
-        registry.check_pair(self.problem, self.algorithm)
+        catalogue.check_pair(self.problem, self.algorithm)
         setup.check_budget(self.problem, self.algorithm, self.budget)
         self.seed = _checks.whole("seed", seed, low=-(2**62), high=2**62)
         self.n_runs = _checks.whole("runs", runs)
@@ -104,8 +105,8 @@ class Run:
         cls,
         folder: str | Path,
         *,
-        problem: Problem | None = None,
-        algorithm: Algorithm | None = None,
+        problem: Problem | str | None = None,
+        algorithm: Algorithm | str | None = None,
         budget: Budget | int | None = None,
         monitors: Sequence[Monitor | Callable[[Snapshot], Any]] = (),
         progress: bool | None = None,
@@ -119,13 +120,13 @@ class Run:
             found = setup.from_config(content, "problem", problem, path)
             run = cls(
                 found, setup.from_config(content, "algorithm", algorithm, path),
-                registry.rebuild(content["budget"]) if budget is None else budget,
+                rebuild(content["budget"]) if budget is None else budget,
                 initial=setup.initial_from_json(found, content["initial"]), seed=content["seed"],
                 runs=content["runs"], monitors=monitors, progress=progress, device=content["device"],
                 dtype=content["dtype"], executor=executor or content["executor"],
             )  # fmt: skip
             if budget is not None:  # an interruption on the way there must not fall back to the old one
-                write_json(path / "config.json", {**content, "budget": registry.describe(run.budget)})
+                write_json(path / "config.json", {**content, "budget": describe(run.budget)})
         except KeyError as error:
             held.close()
             raise CheckpointError(f"{path / 'config.json'}: expected {error} in it, got a foreign file") from None

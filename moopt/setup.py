@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from moopt import registry
+from moopt import catalogue
 from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.budget import Budget, Evaluations, Reached, Stalled
+from moopt.catalogue import sources
+from moopt.catalogue.describe import Undescribable, describe, describe_items, rebuild, rebuild_items
 from moopt.initial import Initial
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.space import Space
+from moopt.storage.files import read_json
 
 if TYPE_CHECKING:
     from moopt.run import Run
 
 EXPENSIVE_EVALUATIONS = 200  # up to here a model of the function pays for itself: reference Knowles 2006
+FILES = {"problem": "file", "algorithm": "algorithm_file"}  # of a configuration: what was made from a file
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -61,7 +65,7 @@ def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
 def default_algorithm(problem: Problem, budget: Budget) -> str:
     """A name of the catalogue: Bayesian where evaluations are few and slow, evolutionary elsewhere."""
     few = budget.limits().get("evaluations", math.inf) <= EXPENSIVE_EVALUATIONS
-    fits = misfit(problem, registry.load("algorithms", "bayes")) is None
+    fits = misfit(problem, catalogue.load("algorithms", "bayes")) is None
     return "bayes" if few and not problem.vectorized and fits else "nsga2"
 
 
@@ -115,8 +119,8 @@ def dtype_of(dtype: torch.dtype | str | None) -> torch.dtype:
 def described(thing: Any) -> dict[str, Any]:
     """A description for disk, or why there is none."""
     try:
-        return {"described": registry.describe(thing)}
-    except registry.Undescribable as error:
+        return {"described": describe(thing)}
+    except Undescribable as error:
         return {"undescribed": str(error)}
 
 
@@ -124,10 +128,10 @@ def config(run: Run, executor: Any) -> dict[str, Any]:
     """`config.json`: from which `resume` makes the same run."""
     from moopt.result import versions
 
-    return {
+    content = {
         "problem": {"name": run.problem.name, **described(run.problem)},
         "algorithm": {"name": type(run.algorithm).__name__, **described(run.algorithm)},
-        "budget": registry.describe(run.budget),
+        "budget": describe(run.budget),
         "seed": run.seed,
         "runs": run.n_runs,
         "device": str(run.device),
@@ -137,12 +141,17 @@ def config(run: Run, executor: Any) -> dict[str, Any]:
         "initial": None if run.initial is None else _initial_json(run.initial),
         "versions": versions(),
     }
+    for key, thing in (("problem", run.problem), ("algorithm", run.algorithm)):
+        source = sources.source_of(thing)
+        if source is not None and run.folder is not None:
+            content[FILES[key]] = sources.kept(source, run.folder, describe_items(source.options))
+    return content
 
 
 def _initial_json(initial: Initial) -> dict[str, Any]:
     known = initial.known
     return {
-        "x": initial.x.tolist(), "values": [registry.describe(values) for values in initial.values],
+        "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
         "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
     }  # fmt: skip
 
@@ -158,15 +167,18 @@ def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial
     )
     known = Points(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
     rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
-    return Initial(known, rest, [registry.rebuild(values) for values in saved["values"]])
+    return Initial(known, rest, [rebuild(values) for values in saved["values"]])
 
 
 def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> Any:
-    """The problem or algorithm of an interrupted run: the given one, or the described one.
+    """The problem or algorithm of a run: the given one or that of a given "path.py:name", of its file, or as described.
 
-    Raises ValueError where the description is not enough, or the given one is of another kind.
+    Raises ValueError where the description is not enough, or the given one is of another kind, and what the file
+    raises.
     """
     saved = content[key]
+    if given is None or isinstance(given, str):
+        given = _from_file(content, key, given, folder)
     if given is not None:
         name = given.name if key == "problem" else type(given).__name__
         if name != saved["name"]:
@@ -177,4 +189,24 @@ def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> 
             f"{folder}: expected {key}=... to resume with, because that of the run cannot be found by name "
             f"({saved['undescribed']})"
         )
-    return registry.rebuild(saved["described"])
+    return rebuild(saved["described"])
+
+
+def _from_file(content: dict[str, Any], key: str, given: str | None, folder: Path) -> Any:
+    """The problem or algorithm of a run that was made from a file; `None` where it was not."""
+    file = content.get(FILES[key])
+    if file is None and given is None:
+        return None
+    if file is not None and "sha256" in file:  # 0.1.0 kept no such digest, and its options as they were
+        file = {**file, "options": rebuild_items(file["options"])}
+    return sources.again(key, Problem if key == "problem" else Algorithm, file, folder, given)
+
+
+def problem_in_file(folder: Path, given: str | None) -> Problem | None:
+    """The problem of the run in a folder where that came from a file; `None` where it did not.
+
+    `given`: "path.py:name", where the file has moved. Raises ValueError, TypeError or FileNotFoundError.
+    """
+    path = folder / "config.json"
+    found: Problem | None = _from_file(read_json(path) if path.exists() else {}, "problem", given, folder)
+    return found

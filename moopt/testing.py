@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt import registry, setup
+from moopt import setup
 from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.api import minimize, resume
 from moopt.budget import Budget, Generations
+from moopt.catalogue.describe import Undescribable, describe, rebuild
 from moopt.monitor import Snapshot
 from moopt.points import Points
 from moopt.problem import Answer, Problem
@@ -96,8 +97,8 @@ def check_problem(problem: Problem, *, n: int = 64, seed: int = 1) -> None:
     again = torch.stack([problem.space.encode(point) for point in values])
     _require(torch.allclose(again, x, rtol=1e-12, atol=1e-12), f"{who}: values change on the way to dicts and back")
     try:
-        twin = registry.rebuild(registry.describe(problem))
-    except registry.Undescribable:
+        twin = rebuild(describe(problem))
+    except Undescribable:
         return
     _require(_same(whole, twin.evaluate(x[None], draws)), f"{who}: made again from its description, it is another")
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt import _checks
-from moopt.files import one_line
+from moopt.catalogue.sources import one_line
 from moopt.problem import Answer, Draw, Problem, TrialValue
 from moopt.space import Box
 

@@ -231,7 +231,7 @@ class RobotControl(SequentialProblem):
 def published(name: str) -> dict[str, list[float]]:
     """What was measured of a task for this version, in the user's sign: moments of observations ("mean", "std"),
     "ideal", "nadir" and "reference_point"."""
-    text = resources.files("moopt.problems").joinpath("robot_control_v1.json").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("robot_control_v1.json").read_text(encoding="utf-8")
     return json.loads(text).get(name, {})  # type: ignore[no-any-return]
 
 

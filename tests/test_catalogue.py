@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import moopt
-from moopt import EnvSteps, Generations, Tokens, registry
+from moopt import EnvSteps, Generations, Tokens, catalogue
+from moopt.catalogue.describe import describe
 from moopt.indicators import hypervolume
 from moopt.testing import Bowls, ContractError, check_algorithm, check_problem
 
@@ -28,18 +29,18 @@ ALGORITHMS = {
 
 def small(name):
     """A problem of the catalogue; a robot for a moment only."""
-    robot = registry.load("problems", name).cost_unit == "env_steps" and name != "deepseatreasure"
+    robot = catalogue.load("problems", name).cost_unit == "env_steps" and name != "deepseatreasure"
     return moopt.problem(name, horizon=20) if robot else moopt.problem(name)
 
 
-@pytest.mark.parametrize("name", registry.catalogue("problems"))
+@pytest.mark.parametrize("name", catalogue.table("problems"))
 def test_problems_keep_their_contract(name):
     problem = small(name)
     check_problem(problem)
-    registry.describe(problem)  # still, after it was used: without it, results cannot make their problem again
+    describe(problem)  # still, after it was used: without it, results cannot make their problem again
 
 
-@pytest.mark.parametrize("name", registry.catalogue("algorithms"))
+@pytest.mark.parametrize("name", catalogue.table("algorithms"))
 def test_algorithms_keep_their_contract(name):
     options, problem, budget, attained = ALGORITHMS[name]
     problem = None if problem is None else moopt.problem(problem)
@@ -49,9 +50,9 @@ def test_algorithms_keep_their_contract(name):
 SWITCHES = [
     (kind, name, option.name)
     for kind in ("problems", "algorithms")
-    for name in registry.catalogue(kind)
-    if dataclasses.is_dataclass(registry.load(kind, name))
-    for option in dataclasses.fields(registry.load(kind, name))
+    for name in catalogue.table(kind)
+    if dataclasses.is_dataclass(catalogue.load(kind, name))
+    for option in dataclasses.fields(catalogue.load(kind, name))
     if option.type in ("bool", "bool | None", bool)
 ]
 
@@ -67,7 +68,7 @@ def test_what_is_on_or_off_is_nothing_else(kind, name, option):
 
 
 @pytest.mark.parametrize("name", ["nsga2", "random"])
-@pytest.mark.parametrize("problem", registry.catalogue("problems"))
+@pytest.mark.parametrize("problem", catalogue.table("problems"))
 def test_algorithms_of_any_problem_search_every_problem(name, problem):
     result = moopt.minimize(small(problem), moopt.algorithm(name, pop_size=10), 30, progress=False)
     assert len(result.front) > 0 and result.spent["evaluations"] >= 30

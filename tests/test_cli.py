@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 import moopt
-from moopt import registry
+from moopt import catalogue
 from moopt.cli import app
 
 FILE = """
@@ -454,7 +454,7 @@ def test_list_shows_every_name():
     answer = run("list")
     assert answer.exit_code == 0
     first_words = {line.split()[0] for line in answer.stdout.splitlines() if line.strip()}
-    assert {*registry.catalogue("problems"), *registry.catalogue("algorithms")} <= first_words
+    assert {*catalogue.table("problems"), *catalogue.table("algorithms")} <= first_words
     assert "Deb" in answer.stdout and "(2002)" in answer.stdout
 
 
@@ -462,10 +462,10 @@ def test_list_for_programs():
     problems = json.loads(run("list", "problems", "--json").stdout)
     assert list(problems) == ["problems"]
     rows = {row["name"]: row for row in problems["problems"]}
-    assert list(rows) == list(registry.catalogue("problems"))
+    assert list(rows) == list(catalogue.table("problems"))
     assert {**rows["zdt4"], "what": ""} == {"name": "zdt4", "n_obj": 2, "n_var": 10, "n_con": 0, "what": ""}
     algorithms = {row["name"]: row for row in json.loads(run("list", "algorithms", "--json").stdout)["algorithms"]}
-    assert list(algorithms) == list(registry.catalogue("algorithms"))
+    assert list(algorithms) == list(catalogue.table("algorithms"))
     assert algorithms["nsga2"]["paper"] == (
         "K. Deb, A. Pratap, S. Agarwal, T. Meyarivan (2002), "
         '"A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II"'

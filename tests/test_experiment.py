@@ -385,14 +385,14 @@ def test_files_of_a_spec_lie_beside_it_and_count_by_their_content(spec, tmp_path
 
 @pytest.mark.parametrize("name", ["bi-objective", "many-objective", "real-world", "robot-control"])
 def test_shipped_specs_hold_together(name):
-    from moopt import registry
+    from moopt import catalogue
     from moopt.experiment import cell
 
     spec = Spec.read(name)
     assert spec.name == name and len(spec.algorithms) == 6
     for made in map(cell.make_problem, spec.problems):
         for entry in spec.algorithms:
-            registry.check_pair(made, cell.make_algorithm(entry))
+            catalogue.check_pair(made, cell.make_algorithm(entry))
 
 
 def test_the_commands_leave_tables_and_a_report(spec, tmp_path, monkeypatch):

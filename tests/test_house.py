@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import moopt
-from moopt import registry
+from moopt import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE, CATALOGUES = ROOT / "moopt", (ROOT / "problems", ROOT / "algorithms")
@@ -90,8 +90,8 @@ def test_every_package_is_listed():
 def test_every_catalogue_file_is_in_a_table():
     for folder, group in zip(CATALOGUES, ("problems", "algorithms"), strict=True):
         files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
-        assert files == {target.split(":")[0].rsplit(".", 1)[1] for target in registry.catalogue(group).values()}
-        for name in registry.catalogue(group):
+        assert files == {target.split(":")[0].rsplit(".", 1)[1] for target in catalogue.table(group).values()}
+        for name in catalogue.table(group):
             assert re.fullmatch(r"[a-z][a-z0-9]*", name), name
 
 
@@ -204,9 +204,9 @@ def test_every_public_name_is_explained(generate):
 
 def test_every_catalogue_entry_names_its_source():
     for group in ("problems", "algorithms"):
-        for name, target in registry.catalogue(group).items():
+        for name, target in catalogue.table(group).items():
             module = importlib.import_module(target.split(":")[0])
-            cls = registry.load(group, name)
+            cls = catalogue.load(group, name)
             assert inspect.getdoc(cls), name
             if name != "random":
                 text = (module.__doc__ or "") + (cls.__doc__ or "")

@@ -14,7 +14,8 @@ import torch
 from typer.testing import CliRunner
 
 import moopt
-from moopt import EnvSteps, Evaluations, Generations, Rng, Status, registry
+from moopt import EnvSteps, Evaluations, Generations, Rng, Status
+from moopt.catalogue.describe import describe, rebuild
 from moopt.cli import app
 from moopt.experiment.contenders import run_contender
 from moopt.group import MEASURE
@@ -223,7 +224,7 @@ def test_the_environment_stays_where_it_was_made(walk):
     searched.trial(points(searched, 1)[0], {}, 1)
     data = pickle.dumps(searched)
     assert b"Walk" not in data.replace(walk.encode(), b"") and "_environment" not in vars(pickle.loads(data))
-    assert pickle.loads(data) == searched == registry.rebuild(registry.describe(searched))
+    assert pickle.loads(data) == searched == rebuild(describe(searched))
 
 
 def test_an_environment_that_raises_makes_a_failed_trial(walk):

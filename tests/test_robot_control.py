@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import registry
+from moopt import catalogue
 from moopt.budget import EnvSteps
 from moopt.points import Points
 from moopt.random import Rng
@@ -23,7 +23,7 @@ from moopt.learning import play, rollout  # noqa: E402
 from moopt.problems import robot_control as tasks  # noqa: E402
 
 TASKS = [
-    name for name in registry.catalogue("problems") if registry.load("problems", name).__module__ == tasks.__name__
+    name for name in catalogue.table("problems") if catalogue.load("problems", name).__module__ == tasks.__name__
 ]
 DOUBLE = torch.float64
 

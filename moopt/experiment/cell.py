@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from moopt import files, registry, tree
+from moopt import catalogue, tree
 from moopt.algorithm import Algorithm
+from moopt.catalogue.sources import parse
 from moopt.experiment.scores import Frame, scores
 from moopt.experiment.spec import Cell, Entry
 from moopt.group import MEASURE
@@ -114,30 +115,26 @@ def make_problem(entry: Entry) -> Problem:
     """The problem that an entry names. Raises what the catalogue or the file raises."""
     if isinstance(entry.thing, Problem):
         return entry.thing
-    own = files.parse(entry.name)
-    return registry.problem(entry.name, **entry.options) if own is None else files.make(
-        entry.name, files.find(*own), dict(entry.options)
-    )
+    return catalogue.problem(entry.name, **entry.options)
 
 
 def make_algorithm(entry: Entry) -> Any:
     """The algorithm or the contender that an entry names. Raises ValueError or ImportError."""
-    own = files.parse(entry.name)
     if entry.thing is not None:
-        found = entry.thing
-    elif entry.command is None and ":" not in entry.name:
-        return registry.algorithm(entry.name, **entry.options)
-    elif own is not None:
-        found = files.find(*own)
-        if isinstance(found, type) and issubclass(found, Algorithm):
-            return found(**entry.options)
-    else:
-        from moopt.experiment.contenders import contender
+        if isinstance(entry.thing, Algorithm) and entry.options:
+            raise ValueError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
+        return entry.thing
+    if entry.command is None and (":" not in entry.name or _is_algorithm(entry.name)):
+        return catalogue.algorithm(entry.name, **entry.options)
+    from moopt.experiment.contenders import contender
 
-        return contender(entry.name if entry.command is None else {"command": entry.command})
-    if isinstance(found, Algorithm) and entry.options:
-        raise ValueError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
-    return found
+    return contender(entry.name if entry.command is None else {"command": entry.command})
+
+
+def _is_algorithm(name: str) -> bool:
+    """Whether "path.py:name" is an algorithm of moopt, made or a class, rather than the function of a contender."""
+    found = catalogue.find("algorithms", name) if parse(name) is not None else None
+    return isinstance(found, Algorithm) or (isinstance(found, type) and issubclass(found, Algorithm))
 
 
 def known_algorithm(entry: Entry) -> Algorithm | None:
@@ -157,7 +154,7 @@ class Trace(Monitor):
         if snapshot.evaluated is None:  # learns by itself: what it knows on its way are estimates
             return
         first = int(snapshot.runs[0])
-        share = snapshot.budget.fraction(snapshot._group.progress(snapshot.scorer, snapshot.seconds))
+        share = float(snapshot._group.used(snapshot.budget, snapshot.scorer, snapshot.seconds).min())
         passed = 0 if math.isnan(share) else min(math.floor(share * self.checkpoints), self.checkpoints - 1)
         while len(self.sets[first]) < passed:
             for i, run in enumerate(snapshot.runs.tolist()):

@@ -79,7 +79,7 @@ def render(
 @cache
 def asset(name: str) -> str:
     """The text of a file of the page."""
-    return (resources.files("moopt.experiment") / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _safe(text: str) -> Any:

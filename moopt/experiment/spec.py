@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moopt import _checks, files
+from moopt import _checks
 from moopt.algorithm import Algorithm
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
+from moopt.catalogue import sources
 from moopt.experiment.identity import identity
 from moopt.experiment.scores import HIGHER_IS_BETTER
 from moopt.problem import Problem
@@ -42,17 +43,25 @@ class Entry:
     thing: Any = None
     seeds: Any = None
 
-    def identity(self) -> Any:
-        """JSON that is another where the results would be: a file counts by its content."""
-        parsed = files.parse(self.name)
-        content = hashlib.sha256(parsed[0].read_bytes()).hexdigest() if parsed else None
+    def identity(self, former: bool = False) -> Any:
+        """JSON that is another where the results would be: a file counts by its content. `former`: as 0.1.0 did it."""
+        parsed = sources.parse(self.name)
+        content = sources.digest(parsed[0]) if parsed else None
         name = parsed[1] if parsed else self.name
-        return [name, identity(dict(self.options)), self.command, content, identity(self.thing)]
+        return [name, identity(dict(self.options), former), self.command, content, identity(self.thing, former)]
 
     @property
     def file(self) -> str:
         """A part of file names of its own: the same for the same thing under the same label."""
-        return f"{slug(self.label)}-{_digest(self.identity())}"
+        return self._file()
+
+    @property
+    def former_file(self) -> str:
+        """`file`, as moopt 0.1.0 called it."""
+        return self._file(former=True)
+
+    def _file(self, former: bool = False) -> str:
+        return f"{slug(self.label)}-{_digest(self.identity(former))}"
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,16 @@ class Cell:
     @property
     def folder(self) -> str:
         """A name of its own: the same for the same work, whatever else the study holds."""
-        both = [self.problem.identity(), self.algorithm.identity()]
-        digest = _digest([*both, identity(self.budget), self.checkpoints, self.dtype])
+        return self._folder()
+
+    @property
+    def former_folder(self) -> str:
+        """`folder`, as moopt 0.1.0 called it."""
+        return self._folder(former=True)
+
+    def _folder(self, former: bool = False) -> str:
+        both = [self.problem.identity(former), self.algorithm.identity(former)]
+        digest = _digest([*both, identity(self.budget, former), self.checkpoints, self.dtype])
         return f"{slug(self.problem.label)}-{slug(self.algorithm.label)}-{digest}"
 
 
@@ -179,7 +196,7 @@ def _placed(entries: Any, folder: Path) -> Any:
     placed = []
     for entry in entries:
         named = {"name": entry} if isinstance(entry, str) else entry
-        own = files.parse(str(named.get("name", ""))) if isinstance(named, dict) else None
+        own = sources.parse(str(named.get("name", ""))) if isinstance(named, dict) else None
         placed.append(entry if own is None else {**named, "name": f"{folder / own[0]}:{own[1]}"})
     return placed
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from moopt import registry
+from moopt import catalogue
 from moopt.executors import Executor
 from moopt.executors import executor as as_executor
 from moopt.experiment import cell as cells
@@ -209,6 +209,7 @@ def bench(
         raise FileExistsError(f"{folder}: expected a new folder or one of a study, got one that holds something else")
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "study"):
+        _take_over(folder, spec)
         frames_of = {label: described(problem) for label, problem in problems.items()}
         write_json(folder / "spec.json", spec.describe(frames_of))
         write_json(folder / "environment.json", environment(device))
@@ -258,16 +259,25 @@ def _checked(entry: Any, spec: Spec, problems: dict[str, Problem]) -> bool:
     if algorithm is None:
         return False
     for problem in problems.values():
-        registry.check_pair(problem, algorithm)
+        catalogue.check_pair(problem, algorithm)
     return algorithm.batched_runs
 
 
-def _cell_folder(folder: Path, cell: Cell) -> Path:
-    return folder / "cells" / cell.folder
+def _cell_folder(folder: Path, name: str) -> Path:
+    return folder / "cells" / name
 
 
 def _frame_file(folder: Path, name: str) -> Path:
     return folder / "frames" / f"{name}.safetensors"
+
+
+def _take_over(folder: Path, spec: Spec) -> None:
+    """Gives what moopt 0.1.0 found in this folder the names that it has now, so that nothing is run again."""
+    pairs = [(_cell_folder(folder, cell.former_folder), _cell_folder(folder, cell.folder)) for cell in spec.cells()]
+    pairs += [(_frame_file(folder, entry.former_file), _frame_file(folder, entry.file)) for entry in spec.problems]
+    for former, now in pairs:
+        if former.exists() and not now.exists():
+            former.rename(now)
 
 
 def _kept(path: Path, frame: Frame) -> Frame:
@@ -299,7 +309,7 @@ def _tasks(
     folder: Path, cell: Cell, spec: Spec, frame: Frame | None, parts: int, device: str | None, retry_failed: bool
 ) -> list[Task | Scoring]:
     """What is left to run of a cell, begun runs first, in about `parts` parts of seeds that follow one another."""
-    place = _cell_folder(folder, cell)
+    place = _cell_folder(folder, cell.folder)
     done: set[int] = set()
     for path in place.glob("*.json"):
         runs = read_json(path)["runs"]

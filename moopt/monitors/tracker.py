@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from moopt.files import one_line
+from moopt.catalogue.sources import one_line
 from moopt.monitor import Monitor, Snapshot
 from moopt.result import Result, Status, versions
 from moopt.storage.files import read_json, write_json

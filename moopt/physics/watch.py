@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moopt import _checks, registry
+from moopt import _checks, catalogue
 from moopt.physics.base import BodyState, Physics
 from moopt.physics.film import banner, check_film, number, plot_trajectory, write_film
 from moopt.problem import Problem
@@ -68,9 +68,9 @@ class NoRenderer(RuntimeError):
 def watchable() -> list[str]:
     """The problems of the catalogue that can be watched."""
     found = []
-    for name in registry.catalogue("problems"):
+    for name in catalogue.table("problems"):
         with contextlib.suppress(ImportError):
-            made = registry.load("problems", name)
+            made = catalogue.load("problems", name)
             if issubclass(made, SequentialProblem) and hasattr(made, "physics"):
                 found.append(name)
     return found

@@ -15,20 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from moopt import files, registry
+from moopt.catalogue import find
+from moopt.catalogue.names import resolve
+from moopt.catalogue.sources import one_line, parse
 from moopt.experiment.contenders.answer import settle
 from moopt.experiment.contenders.command import Command
 from moopt.experiment.contenders.recorded import BudgetSpent, Recorded
 from moopt.points import Points
 from moopt.problem import Problem
 
-BRIDGES = {
-    "botorch": "moopt.experiment.contenders.botorch",
-    "optuna": "moopt.experiment.contenders.optuna",
-    "pymoo": "moopt.experiment.contenders.pymoo",
-    "evox": "moopt.experiment.contenders.evox",
-    "evomo": "moopt.experiment.contenders.evox",
-}
+BRIDGES = {"botorch": "botorch", "optuna": "optuna", "pymoo": "pymoo", "evox": "evox", "evomo": "evox"}  # modules here
 
 
 @dataclass(frozen=True)
@@ -67,13 +63,13 @@ def contender(spec: str | Mapping[str, Any] | Callable[..., Any]) -> Contender:
     library, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if not library or not name:
         raise ValueError(f"expected a contender as library:Class, path.py:function or module:function, got {spec!r}")
-    own = files.parse(spec)
+    own = parse(spec) is not None
     try:
-        if own is None and library in BRIDGES:
-            return Contender(spec, importlib.import_module(BRIDGES[library]).bridge(library, name))
-        found = files.find(*own) if own is not None else registry.resolve(spec)
+        if not own and library in BRIDGES:
+            return Contender(spec, importlib.import_module(f"{__package__}.{BRIDGES[library]}").bridge(library, name))
+        found = find("algorithms", spec) if own else resolve(spec)
     except (ImportError, AttributeError, ValueError, OSError) as error:
-        raise ValueError(f"{spec}: {files.one_line(error)}") from error
+        raise ValueError(f"{spec}: {one_line(error)}") from error
     if not callable(found):
         raise ValueError(f"{spec}: expected a function, got {found!r}")
     return Contender(spec, found)
@@ -111,7 +107,7 @@ def run_contender(
     try:
         return settle(record, answer)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {files.one_line(error)}") from error
+        raise ValueError(f"{name}: {one_line(error)}") from error
 
 
 @contextmanager
@@ -138,7 +134,7 @@ def _name(search: Callable[..., Any]) -> str:
 
 def _told(error: BaseException, search: Callable[..., Any]) -> str:
     """Kind and text of an error and, where it went through the file of a contender that is a function, the line."""
-    text, kind = files.one_line(error), type(error).__name__
+    text, kind = one_line(error), type(error).__name__
     code = getattr(inspect.unwrap(search), "__code__", None)
     frames = traceback.walk_tb(error.__traceback__)
     lines = [line for frame, line in frames if code and frame.f_code.co_filename == code.co_filename]
