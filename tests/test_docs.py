@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = ROOT / "docs" / "decisions"
 AREAS = sorted(path for path in DECISIONS.glob("*.md") if path.stem != "index")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+PAGES = [ROOT / "README.md", GUIDES[0], *sorted((ROOT / "docs").rglob("*.md"))]
 FIELDS = ["Choice", "Because", "Instead of", "Held by", "Look again when"]
 
 
@@ -108,3 +109,13 @@ def test_links_lead_somewhere(path):
         assert target.exists(), link
         if heading:
             assert heading in map(anchor, re.findall(r"^#+ (.+)$", read(target), flags=re.MULTILINE)), link
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_guides_name_files_that_exist(path):
+    """What is marked TODO is not there yet."""
+    items = re.split(r"\n\n|\n(?=\d+\. |- |\|)", read(path))
+    text = "\n".join(item for item in items if "TODO(" not in item)
+    named = re.findall(r"`((?:moopt|problems|algorithms|tests|benchmarks|docs|examples|\.ci)/[\w./-]*)", text)
+    assert len(named) > 1
+    assert not [name for name in named if not (ROOT / name).exists() and "__pycache__" not in name]
