@@ -62,7 +62,7 @@ class NSGA2(AskTell):
     def ask(
         self, problem: Problem, state: State, rng: Rng, n: int | None = None, pending: Tensor | None = None
     ) -> tuple[Tensor, Any, State]:
-        if not len(state.population):
+        if len(state.population) < self.pop_size:  # of given points, too, the space is still unknown
             return problem.space.sample(rng.uniform(self.pop_size, problem.n_var)), None, state
         parents = tournament(rng.fold(0).uniform(self.pop_size, 2), state.rank, -state.crowding)
         return self.variation.mate(problem.space, state.population.x, parents, rng.fold(1)), None, state
