@@ -79,9 +79,9 @@ class QLearners(Algorithm):
         for name in ("pop_size", "decay", "n_steps"):
             _checks.whole(name, getattr(self, name))
         if not 0 < _checks.number("learning_rate", self.learning_rate) <= 1:
-            raise ValueError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
+            raise _checks.InputError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
         if not isinstance(self.epsilon, Sequence) or len(self.epsilon) != 2:
-            raise ValueError(f"epsilon: expected a first and a last value, got {self.epsilon!r}")
+            raise _checks.InputError(f"epsilon: expected a first and a last value, got {self.epsilon!r}")
         for value in self.epsilon:
             _checks.number("epsilon", value, 0.0, 1.0)
         _checks.number("optimism", self.optimism)
@@ -94,7 +94,7 @@ class QLearners(Algorithm):
             return ((k - 1) * directions(k, m) + 1 / m) / k
         rows = torch.tensor(self.weights, dtype=torch.float64)
         if rows.ndim != 2 or rows.shape[-1] != m or not bool(((rows >= 0) & torch.isfinite(rows)).all()):
-            raise ValueError(f"weights: expected rows of {m} numbers, none negative, got {self.weights!r}")
+            raise _checks.InputError(f"weights: expected rows of {m} numbers, none negative, got {self.weights!r}")
         return rows
 
     def init(self, problem: Problem, rng: Rng) -> State:

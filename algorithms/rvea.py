@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import AskTell
 from moopt.kernels.arithmetic import length
 from moopt.operators import Variation
@@ -75,7 +76,7 @@ class RVEA(AskTell):
         _checks.whole("generations", self.generations)
         _checks.number("alpha", self.alpha, low=0.0)
         if _checks.number("adaptation", self.adaptation, 0.0, 1.0) == 0:
-            raise ValueError(f"adaptation: expected a share of the generations above 0, got {self.adaptation!r}")
+            raise InputError(f"adaptation: expected a share of the generations above 0, got {self.adaptation!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
         empty = Population.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)

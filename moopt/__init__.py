@@ -1,6 +1,7 @@
 """moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
 
 from moopt import indicators, selection
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm, AskTell
 from moopt.api import minimize, resume
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
@@ -18,7 +19,8 @@ from moopt.trials import Trial
 
 __all__ = [
     "Algorithm", "AskTell", "Box", "Budget", "Choice", "EnvSteps", "Evaluation", "Evaluations", "Flag",
-    "FunctionProblem", "Generations", "GenerativeProblem", "Integer", "Kind", "Monitor", "Permutation", "Population",
-    "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot", "Space",
-    "Stalled", "Status", "Tokens", "Trial", "algorithm", "indicators", "minimize", "problem", "resume", "selection",
+    "FunctionProblem", "Generations", "GenerativeProblem", "InputError", "Integer", "Kind", "Monitor", "Permutation",
+    "Population", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem", "Snapshot",
+    "Space", "Stalled", "Status", "Tokens", "Trial", "algorithm", "indicators", "minimize", "problem", "resume",
+    "selection",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
 
 
 class Progress(NamedTuple):
@@ -111,7 +112,7 @@ class Seconds(Budget):
 
     def __post_init__(self) -> None:
         if _checks.number("Seconds budget", self.n, low=0.0) == 0:
-            raise ValueError("Seconds budget: expected a positive number, got 0")
+            raise InputError("Seconds budget: expected a positive number, got 0")
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         runs = len(progress.spent["generations"])
@@ -129,7 +130,7 @@ HIGHER_IS_BETTER = {"hypervolume": True, "igd": False, "igd_plus": False}
 
 def _check_indicator(name: str) -> None:
     if name not in HIGHER_IS_BETTER:
-        raise ValueError(
+        raise InputError(
             f"expected an indicator among {', '.join(HIGHER_IS_BETTER)}, got {name!r}"
             + _checks.nearest(str(name), HIGHER_IS_BETTER)
         )
@@ -234,4 +235,4 @@ def budget(value: Budget | int) -> Budget:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Evaluations(value)
-    raise TypeError(f"budget: expected a number of evaluations or a Budget, got {value!r}")
+    raise InputTypeError(f"budget: expected a number of evaluations or a Budget, got {value!r}")

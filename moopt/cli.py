@@ -11,13 +11,14 @@ import inspect
 import json
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from moopt._checks import InputError
 
 if TYPE_CHECKING:
     from moopt.budget import Budget
@@ -84,7 +85,7 @@ def solve(
         )  # fmt: skip
         if own is not None and run.folder is not None:
             files.remember(run.folder, *own, for_problem)
-        _drive(run)
+    _drive(run, debug)
 
 
 @app.command()
@@ -105,12 +106,11 @@ def resume(
         from moopt import files
         from moopt.run import Run
 
-        _drive(
-            Run.reopen(
-                folder, problem=files.remembered(folder, problem), executor=executor, progress=progress is not False,
-                budget=_budget(evaluations, generations, env_steps, tokens, seconds),
-            )  # fmt: skip
-        )
+        run = Run.reopen(
+            folder, problem=files.remembered(folder, problem), executor=executor, progress=progress is not False,
+            budget=_budget(evaluations, generations, env_steps, tokens, seconds),
+        )  # fmt: skip
+    _drive(run, debug)
 
 
 @app.command()
@@ -192,7 +192,7 @@ def render(
             raise FileNotFoundError(f"{folder}: expected the folder of a run, got no result.json in it{way}")
         pixels = re.fullmatch(r"(\d+)x(\d+)", size)
         if pixels is None:
-            raise ValueError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
+            raise InputError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
         result = Result.load(folder, files.remembered(folder, problem))
         found = result.problem
         wide, high = map(int, pixels.groups())
@@ -251,16 +251,19 @@ def list_(
 # a run and how it ended
 
 
+GIVEN = (InputError, OSError, ImportError)  # values, files and packages: what is not there or does not fit
+
+
 @contextlib.contextmanager
-def _one_sentence(debug: bool) -> Iterator[None]:
-    """Turns what the user can mend into one line on stderr and exit code 2."""
+def _one_sentence(debug: bool, told: tuple[type[Exception], ...] = GIVEN) -> Iterator[None]:
+    """Turns what the user can mend into one line on stderr and exit code 2; any other error shows its traceback."""
     try:
         yield
     except KeyboardInterrupt:
         typer.echo("moopt: interrupted", err=True)
         raise typer.Exit(130) from None
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        if debug or not _about_input(error):
+    except told as error:
+        if debug:
             raise
         from moopt.files import one_line
 
@@ -268,23 +271,16 @@ def _one_sentence(debug: bool) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _about_input(error: Exception) -> bool:
-    """Whether moopt itself said so; an error inside someone's problem or a library is none of the input."""
-    places = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [place for place in places if place == __name__ or place.startswith("moopt.")]
-    if isinstance(error, OSError):
-        return not ours[-1].startswith("moopt.problem")
-    return bool(places[-1] == ours[-1])
-
-
-def _drive(run: Run) -> None:
+def _drive(run: Run, debug: bool) -> None:
     folder = run.folder or Path()
-    try:
-        result = run.run()
-    except Exception as error:
-        if not _about_input(error):
+    with _one_sentence(debug, (InputError,)):  # a file or package that a problem misses on the way is its own error
+        try:
+            result = run.run()
+        except InputError:
+            raise
+        except Exception:
             typer.echo(f"moopt: an error ended the run; to go on from there: moopt resume {folder}", err=True)
-        raise
+            raise
     typer.echo(_summary(result, folder))
     if result.status == "interrupted":
         typer.echo(f"moopt: interrupted; to go on: moopt resume {folder}", err=True)
@@ -334,7 +330,7 @@ def _budget(*amounts: str | None) -> Budget | None:
         try:
             n = float(text)
         except ValueError:
-            raise ValueError(f"{kind.__name__} budget: expected a number, got {text!r}") from None
+            raise InputError(f"{kind.__name__} budget: expected a number, got {text!r}") from None
         part = kind(int(n) if n.is_integer() else n)
         total = part if total is None else total | part
     return total
@@ -357,14 +353,14 @@ def _options(
         key, equals, text = setting.partition("=")
         owner, dot, option = key.strip().rpartition(".")
         if not equals or not option or (dot and owner not in known):
-            raise ValueError(f"--set: expected [problem.|algorithm.]KEY=VALUE, got {setting!r}")
+            raise InputError(f"--set: expected [problem.|algorithm.]KEY=VALUE, got {setting!r}")
         owners = [owner] if dot else [name for name, options in known.items() if option in options]
         if len(owners) > 1:
-            raise ValueError(f"--set {option}: expected problem.{option} or algorithm.{option}, for both have it")
+            raise InputError(f"--set {option}: expected problem.{option} or algorithm.{option}, for both have it")
         if not owners or option not in known[owners[0]]:
             among = [name for part in (owners or known) for name in known[part]]
             has = f"an option among {', '.join(among)}" if among else "no options, for there are none"
-            raise ValueError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
+            raise InputError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
         try:
             value = json.loads(text)
         except ValueError:
@@ -377,7 +373,7 @@ def _problem_class(name: str) -> Any:
     from moopt import registry
 
     if name.endswith(".py"):
-        raise ValueError(f"{name}: expected {name}:NAME, with the name of a problem in that file")
+        raise InputError(f"{name}: expected {name}:NAME, with the name of a problem in that file")
     return registry.load("problems", name)
 
 

@@ -43,14 +43,14 @@ def _module(path: Path) -> ModuleType:
     name = full.stem if plain is not None and plain.origin == str(full) else f"_file_{full.stem}"
     spec = importlib.util.spec_from_file_location(name, full)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{path}: expected a Python file, got something that cannot be imported")
+        raise _checks.InputError(f"{path}: expected a Python file, got something that cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ValueError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
+        raise _checks.InputError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
     return module
 
 
@@ -66,7 +66,7 @@ def find(path: Path, name: str) -> Any:
     module = _module(path)
     if not hasattr(module, name):
         near = _checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
-        raise ValueError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
+        raise _checks.InputError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
     return getattr(module, name)
 
 
@@ -77,14 +77,17 @@ def make(spec: str, made: Any, options: dict[str, Any]) -> Problem:
         try:
             inspect.signature(made).bind(**options)
         except TypeError as error:
-            raise ValueError(f"{spec}: expected a problem, or what makes one without arguments: {error}") from None
+            wanted = "a problem, or what makes one without arguments"
+            raise _checks.InputError(f"{spec}: expected {wanted}: {error}") from None
         try:
             found = made(**options)
         except Exception as error:
             path, _, _ = spec.rpartition(":")
-            raise ValueError(f"{spec}: expected a problem, got {_error(error, Path(path).resolve())}") from error
+            got = _error(error, Path(path).resolve())
+            raise _checks.InputError(f"{spec}: expected a problem, got {got}") from error
     if not isinstance(found, Problem):
-        raise TypeError(f"{spec}: expected a Problem, a subclass of it or a function that returns one, got {found!r}")
+        wanted = "a Problem, a subclass of it or a function that returns one"
+        raise _checks.InputTypeError(f"{spec}: expected {wanted}, got {found!r}")
     return found
 
 
@@ -106,7 +109,7 @@ def remembered(folder: Path, given: str | None) -> Problem | None:
     file = read_json(config).get("file") if config.exists() else None
     own = parse(given) if given is not None else None
     if given is not None and own is None:
-        raise ValueError(f"--problem: expected path.py:NAME, got {given!r}")
+        raise _checks.InputError(f"--problem: expected path.py:NAME, got {given!r}")
     if own is None and file is None:
         return None
     file = file or {"options": {}}

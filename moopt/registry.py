@@ -35,7 +35,7 @@ def load(group: str, name: str) -> type[Any]:
     """The class behind a catalogue name. Raises ValueError, suggesting the nearest, for an unknown one."""
     names = catalogue(group)
     if name not in names:
-        raise ValueError(
+        raise _checks.InputError(
             f"expected one of the {len(names)} {group} of the catalogue, got {name!r}{_checks.nearest(name, names)}"
         )
     return cast(type[Any], resolve(names[name]))
@@ -53,7 +53,7 @@ def _make(group: str, name: str, options: Mapping[str, Any]) -> Any:
     for option in options:
         if option not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise ValueError(f"{name} has no option {option!r}{_checks.nearest(option, known)}: {takes}")
+            raise _checks.InputError(f"{name} has no option {option!r}{_checks.nearest(option, known)}: {takes}")
     return cls(**options)
 
 
@@ -76,10 +76,10 @@ def check_pair(problem: Problem, algorithm: Algorithm) -> None:
     if reason:
         fitting = [name for name in catalogue("algorithms") if misfit(problem, load("algorithms", name)) is None]
         others = ", ".join(fitting) or "none of the catalogue"
-        raise ValueError(f"{type(algorithm).__name__} does not fit: {reason}; what would: {others}")
+        raise _checks.InputError(f"{type(algorithm).__name__} does not fit: {reason}; what would: {others}")
 
 
-class Undescribable(ValueError):
+class Undescribable(_checks.InputError):
     """An object that cannot be found again by name."""
 
 
@@ -146,7 +146,7 @@ def rebuild(description: Any) -> Any:
     try:
         found = resolve(path)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"expected to import {path}, got: {error}") from None
+        raise _checks.InputError(f"expected to import {path}, got: {error}") from None
     if "function" in description:
         return found
     return found(**{key: rebuild(value) for key, value in description["options"].items()})

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks, registry, selection, tree
+from moopt._checks import InputError
 from moopt.population import Population
 from moopt.problem import FunctionProblem, Problem
 from moopt.random import Rng
@@ -120,13 +121,13 @@ class Result:
         if isinstance(weights, Mapping):
             unknown = set(weights) - set(labels)
             if unknown:
-                raise ValueError(f"weights: expected names among {labels}, got {sorted(unknown)}")
+                raise InputError(f"weights: expected names among {labels}, got {sorted(unknown)}")
             weights = [weights.get(label, 0.0) for label in labels]
         values = [1.0] * len(labels) if weights is None else [_checks.number("weight", w, 0.0) for w in weights]
         if len(values) != len(labels) or sum(values) == 0:
-            raise ValueError(f"weights: expected one for each of {labels}, not all zero, got {values}")
+            raise InputError(f"weights: expected one for each of {labels}, not all zero, got {values}")
         if not len(self.front):
-            raise ValueError("expected a front with at least one point, got an empty one")
+            raise InputError("expected a front with at least one point, got an empty one")
         f = self.front.f
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
@@ -141,7 +142,7 @@ class Result:
         """
         n, labels = len(self.front), self.problem.objective_labels
         if not n:
-            raise ValueError("expected a front with at least one point, got an empty one")
+            raise InputError("expected a front with at least one point, got an empty one")
         text = str(which).strip()
         kind, colon, name = text.partition(":")
         if text == "knee":
@@ -152,7 +153,7 @@ class Result:
             return int(text)
         known = ["knee", *(f"best:{label}" for label in labels)]
         near = "" if text.lstrip("-").isdecimal() else _checks.nearest(text, known)
-        raise ValueError(f"pick: expected {', '.join(known)} or a row from 0 to {n - 1}, got {which!r}{near}")
+        raise InputError(f"pick: expected {', '.join(known)} or a row from 0 to {n - 1}, got {which!r}{near}")
 
     def origin(self, i: int) -> Result:
         """The run that row `i` of `front` comes from; the first where several found the same."""
@@ -160,7 +161,7 @@ class Result:
         for run in self.runs:
             if bool(((run.front.x == x).all(-1) & (run.front.f == f).all(-1)).any()):
                 return run
-        raise ValueError(f"row {i} of the front: expected it in the front of a run, got it in none")
+        raise InputError(f"row {i} of the front: expected it in the front of a run, got it in none")
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of the front: scatter for two and three objectives, parallel coordinates above."""
@@ -221,7 +222,7 @@ class Result:
         content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
         if problem is not None and problem.name != content["problem"]:
             wanted = content["problem"]
-            raise ValueError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
+            raise InputError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
         problem = problem or rebuilt(content["frame"])
         history = History()
         if saved["history"]:

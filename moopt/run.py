@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from moopt import _checks, registry, setup, tree
+from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm, AskTell, Spent, generation, spent_on
 from moopt.budget import Budget
 from moopt.budget import budget as as_budget
@@ -68,7 +69,7 @@ class Run:
             name = setup.default_algorithm(self.problem, self.budget)
             chosen, self.picked = registry.algorithm(name), f"{name} was picked; "
         if not isinstance(chosen, Algorithm):
-            raise TypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
+            raise InputTypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
         self.algorithm = chosen
         registry.check_pair(self.problem, self.algorithm)
         setup.check_budget(self.problem, self.algorithm, self.budget)
@@ -79,7 +80,7 @@ class Run:
             initial if isinstance(initial, Initial | None) else initial_points(self.problem, initial)
         )
         if self.initial is not None and not isinstance(self.algorithm, AskTell):
-            raise ValueError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
+            raise InputError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
         self.by_trials = isinstance(self.algorithm, AskTell) and (
             not self.problem.vectorized or executor is not None
         )
@@ -369,7 +370,7 @@ class Run:
             waiting = self._ask(ledger, 0, n)
         if not waiting and ledger.algorithm.told == "whole" and self._given_out:
             n_open = len(ledger.open_trials(0))
-            raise ValueError(
+            raise InputError(
                 f"{self.algorithm_name} needs the results of all {n_open} points of its generation, "
                 "got a request for more before they were told"
             )
@@ -382,23 +383,23 @@ class Run:
         ledger = self._own_loop()
         for trial in finished:
             if trial.id not in self._given_out:
-                raise ValueError(f"expected trials that ask gave and that were not told yet, got trial {trial.id}")
+                raise InputError(f"expected trials that ask gave and that were not told yet, got trial {trial.id}")
             if trial.status == "asked":
-                raise ValueError(f"trial {trial.id}: expected an outcome (finish or fail), got none")
+                raise InputError(f"trial {trial.id}: expected an outcome (finish or fail), got none")
         with self.interrupts.whole():
             self._given_out -= {trial.id for trial in finished}
             self._tell(ledger, finished)
 
     def _own_loop(self) -> Ledger:
         if self.n_runs != 1 or not isinstance(self.algorithm, AskTell):
-            raise ValueError(
+            raise InputError(
                 f"ask and tell: expected one run of an algorithm whose points others evaluate, got {self.n_runs} runs "
                 f"of {self.algorithm_name}"
             )
         self.by_trials = True
         self._start()
         if self.ledger is None:
-            raise ValueError("ask and tell: expected a run that run() did not drive")
+            raise InputError("ask and tell: expected a run that run() did not drive")
         return self.ledger
 
     # keeping

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks, tree
+from moopt._checks import InputError
 from moopt.algorithm import AskTell, Spent, spent_on
 from moopt.executors import Executor, Outcome
 from moopt.group import INITIAL, TRIALS, Group
@@ -75,7 +76,7 @@ class Trial:
         """
         problem = self._problem
         if problem is None:
-            raise ValueError("expected a trial that Run.ask gave")
+            raise InputError("expected a trial that Run.ask gave")
         parts: list[Tensor] = []
         for what, given, labels in (
             ("objectives", objectives, problem.objective_labels),
@@ -85,11 +86,11 @@ class Trial:
             if isinstance(given, Mapping) and set(given) == set(labels):
                 given = [given[label] for label in labels]
             if isinstance(given, Mapping) or len(given) != len(labels):
-                raise ValueError(f"{what}: expected values for {labels}, got {given!r}")
+                raise InputError(f"{what}: expected values for {labels}, got {given!r}")
             parts.append(torch.tensor([float(value) for value in given], dtype=torch.float64))
         self.cost = _checks.whole("cost", cost, low=0)
         if self.cost and problem.cost_unit is None:
-            raise ValueError(f"cost: expected none, because {problem.name} declares no cost_unit, got {cost!r}")
+            raise InputError(f"cost: expected none, because {problem.name} declares no cost_unit, got {cost!r}")
         f, g = parts[0] * torch.tensor(problem.signs), problem.slack(parts[1])
         if not torch.isfinite(f).all() or torch.isnan(g).any():
             self.fail(f"expected finite objectives and no NaN constraint, got {objectives!r} {constraints!r}")

@@ -68,6 +68,16 @@ def test_only_the_cli_prints_and_nobody_asserts():
                 assert path.name == "cli.py", f"{path}:{node.lineno} prints"
 
 
+def test_what_is_refused_is_an_input_error():
+    """The command line tells bad input from a bug by that. What a contender refuses, its door tells anew."""
+    for path in sources(ENGINE, *CATALOGUES):
+        if path.parent.name == "contenders" or path.name == "report.py":  # the latter guards against a bug of its own
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+                assert node.exc.func.id not in ("ValueError", "TypeError", "ImportError"), f"{path}:{node.lineno}"
+
+
 def test_every_package_is_listed():
     """A subfolder that is not listed is missing from the wheel, yet importable in an editable install."""
     listed = set(PROJECT["tool"]["setuptools"]["packages"])

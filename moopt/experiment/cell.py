@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from moopt import files, registry, tree
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm
 from moopt.experiment.scores import Frame, scores
 from moopt.experiment.spec import Cell, Entry
@@ -136,7 +137,7 @@ def make_algorithm(entry: Entry) -> Any:
 
         return contender(entry.name if entry.command is None else {"command": entry.command})
     if isinstance(found, Algorithm) and entry.options:
-        raise ValueError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
+        raise InputError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
     return found
 
 
@@ -232,7 +233,7 @@ def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Foun
 
     cell, limit = task.cell, task.cell.budget.limits().get("evaluations")
     if limit is None:
-        raise ValueError(f"{cell.algorithm.label}: expected a budget in evaluations, the unit of contenders")
+        raise InputError(f"{cell.algorithm.label}: expected a budget in evaluations, the unit of contenders")
     began = time.perf_counter()
     points = run_contender(contender, problem, int(limit), seed, dict(cell.algorithm.options))
     seconds = time.perf_counter() - began

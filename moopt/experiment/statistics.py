@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from moopt._checks import number, whole
+from moopt._checks import InputError, number, whole
 from moopt.experiment._runs import Array, Runs, checked, difference
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _mann_whitney_distribution(n: int, k: int) -> Array:
 def compare_on_problem(values: Any, higher: bool, problem: str, **options: Any) -> pandas.DataFrame:
     """`compare_by_problem` for one problem of the frame. Raises ValueError if it is not there."""
     if problem not in checked(values, higher).problems:
-        raise ValueError(f"problem: expected one of those in values, got {problem!r}")
+        raise InputError(f"problem: expected one of those in values, got {problem!r}")
     return compare_by_problem(values[values["problem"].astype(str) == problem], higher, **options)
 
 
@@ -129,11 +129,11 @@ def compare_by_problem(
     level = number("level", level, 1e-6, 0.5)
     margin = number("margin", margin, 0.0)
     if family not in ("problem", "all"):
-        raise ValueError(f"family: expected 'problem' or 'all', got {family!r}")
+        raise InputError(f"family: expected 'problem' or 'all', got {family!r}")
     pairs = list(itertools.combinations(runs.algorithms, 2))
     if baseline is not None:
         if baseline not in runs.algorithms:
-            raise ValueError(f"baseline: expected one of {', '.join(runs.algorithms)}, got {baseline!r}")
+            raise InputError(f"baseline: expected one of {', '.join(runs.algorithms)}, got {baseline!r}")
         pairs = [(a, baseline) for a in runs.algorithms if a != baseline]
     keys = [(problem, *pair) for problem in runs.problems for pair in pairs]
     samples = [(runs.scores[p, a], runs.scores[p, b]) for p, a, b in keys]
@@ -162,7 +162,7 @@ def significance_marks(comparisons: Any, baseline: str) -> pandas.DataFrame:
     """
     against = comparisons[comparisons["second"] == baseline]
     if not len(against):
-        raise ValueError(f"baseline: expected an algorithm that was compared with others, got {baseline!r}")
+        raise InputError(f"baseline: expected an algorithm that was compared with others, got {baseline!r}")
     table = against.pivot(index="problem", columns="first", values="mark")
     marks: pandas.DataFrame = table.loc[against["problem"].unique(), against["first"].unique()]
     return marks

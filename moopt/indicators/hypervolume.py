@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.indicators._sets import as_set, as_vector
 from moopt.kernels import dispatch
 from moopt.selection.dominance import nondominated_mask
@@ -83,16 +84,16 @@ def _framed(
     r = as_vector("reference_point", reference_point, f)
     corner = None
     if (nadir is not None or relative) and ideal is None:
-        raise ValueError("ideal: expected with nadir or relative, got None")
+        raise InputError("ideal: expected with nadir or relative, got None")
     if ideal is not None:
         corner = as_vector("ideal", ideal, f)
         if nadir is not None:
             scale = as_vector("nadir", nadir, f) - corner
             if bool((scale <= 0).any()):
-                raise ValueError(f"nadir: expected greater than ideal {ideal} everywhere, got {nadir}")
+                raise InputError(f"nadir: expected greater than ideal {ideal} everywhere, got {nadir}")
             f, corner = (f - corner[..., None, :]) / scale[..., None, :], torch.zeros_like(corner)
         if bool((r <= corner).any()):
-            raise ValueError(f"reference_point: expected greater than the ideal point, got {reference_point}")
+            raise InputError(f"reference_point: expected greater than the ideal point, got {reference_point}")
     box = (r - corner).prod(-1) if relative and corner is not None else r.new_ones(())
     batch = np.broadcast_shapes(f.shape[:-2], r.shape[:-1])
     f, r = f.expand(*batch, *f.shape[-2:]), r.expand(*batch, -1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.indicators import hypervolume, igd, igd_plus
 from moopt.population import Population
 from moopt.problem import Problem
@@ -107,7 +108,7 @@ class Scorer:
         if self._front is None:
             self._front = self.problem.pareto_front(FRONT_POINTS)
         if self._front is None:
-            raise ValueError(f"{name}: expected a problem that knows its Pareto front, got {self.problem.name}")
+            raise InputError(f"{name}: expected a problem that knows its Pareto front, got {self.problem.name}")
         if not len(f):
             return torch.tensor(torch.inf, dtype=torch.float64)
         return {"igd": igd, "igd_plus": igd_plus}[name](f, self._front)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import dispatch
 from moopt.kernels.arithmetic import length
 from moopt.kernels.association import CELLS as CELLS
@@ -110,7 +111,7 @@ def associate(f: Tensor, directions: Tensor) -> Association:
     """
     unit = directions / length(directions)[..., None]
     if not unit.shape[-2]:
-        raise ValueError("directions: expected at least one, got none")
+        raise InputError("directions: expected at least one, got none")
     return Association(*dispatch.associate(f, unit))
 
 

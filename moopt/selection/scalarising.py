@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels.arithmetic import length, sum_of_products
 
 FUNCTIONS = ("tchebycheff", "weighted_sum", "pbi")
@@ -49,6 +50,6 @@ def _check(f: Tensor, weights: Tensor, ideal: Tensor | None = None) -> None:
     m = f.shape[-1]
     for name, given in (("weights", weights), ("ideal", ideal)):
         if given is not None and given.shape[-1] != m:
-            raise ValueError(
+            raise InputError(
                 f"{name}: expected {m} objectives like f {list(f.shape)}, got {list(given.shape)}"
             )

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import dispatch
 from moopt.selection import nondominated_mask
 from moopt.surrogate.model import FailureModel, Surrogate, snap
@@ -50,18 +51,18 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
         ValueError: an entry must be inferred and no row of ``f`` is finite.
     """
     if f.ndim != 2:
-        raise ValueError(f"expected f[n, m], got shape {tuple(f.shape)}")
+        raise InputError(f"expected f[n, m], got shape {tuple(f.shape)}")
     if reference_point is not None:
         reference_point = torch.as_tensor(reference_point, dtype=f.dtype, device=f.device)
         if reference_point.shape != f.shape[1:]:
-            raise ValueError(
+            raise InputError(
                 f"expected reference_point[m] with m = {f.shape[1]}, got shape {tuple(reference_point.shape)}"
             )
         if not bool(reference_point.isnan().any()):
             return reference_point
     use = f.isfinite().all(dim=-1)
     if not bool(use.any()):
-        raise ValueError("expected at least one finite row of f to infer a reference point from, got none")
+        raise InputError("expected at least one finite row of f to infer a reference point from, got none")
     feasible = use & (g <= 0).all(dim=-1) if g is not None else use
     front = f[feasible if bool(feasible.any()) else use]
     front = front[nondominated_mask(front)]
@@ -125,19 +126,19 @@ def suggest(
         ValueError: a shape does not fit, an unknown goal, or ``n < 1``.
     """
     if baseline_x.ndim != 2:
-        raise ValueError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
+        raise InputError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
     d = baseline_x.shape[-1]
     for name, points in (("pending_x", pending_x), ("candidates", candidates)):
         if points is not None and (points.ndim != 2 or points.shape[-1] != d):
-            raise ValueError(f"expected {name}[k, d] with d = {d}, got shape {tuple(points.shape)}")
+            raise InputError(f"expected {name}[k, d] with d = {d}, got shape {tuple(points.shape)}")
     models = [model for model in (surrogate, failure) if model is not None]
     for model in models:
         if model.x.shape[-1] != d:
-            raise ValueError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
+            raise InputError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
     if n < 1:
-        raise ValueError(f"expected n >= 1, got {n}")
+        raise InputError(f"expected n >= 1, got {n}")
     if goal not in ("hypervolume", "scalarised"):
-        raise ValueError(f"expected goal hypervolume or scalarised, got {goal!r}")
+        raise InputError(f"expected goal hypervolume or scalarised, got {goal!r}")
 
     sizes = dict(models[0].category_sizes) if models else {}
     # checked before the search, which takes a ValueError for a numerical one

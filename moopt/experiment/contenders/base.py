@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from moopt import files, registry
+from moopt._checks import InputError
 from moopt.experiment.contenders.answer import settle
 from moopt.experiment.contenders.command import Command
 from moopt.experiment.contenders.recorded import BudgetSpent, Recorded
@@ -61,21 +62,21 @@ def contender(spec: str | Mapping[str, Any] | Callable[..., Any]) -> Contender:
         return Contender(_name(spec), spec)
     if isinstance(spec, Mapping):
         if set(spec) != {"command"} or not isinstance(spec["command"], str):
-            raise ValueError(f"expected a table with a command, a line of text, got {dict(spec)}")
+            raise InputError(f"expected a table with a command, a line of text, got {dict(spec)}")
         program = Command(spec["command"])
         return Contender(program.name, program)
     library, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if not library or not name:
-        raise ValueError(f"expected a contender as library:Class, path.py:function or module:function, got {spec!r}")
+        raise InputError(f"expected a contender as library:Class, path.py:function or module:function, got {spec!r}")
     own = files.parse(spec)
     try:
         if own is None and library in BRIDGES:
             return Contender(spec, importlib.import_module(BRIDGES[library]).bridge(library, name))
         found = files.find(*own) if own is not None else registry.resolve(spec)
     except (ImportError, AttributeError, ValueError, OSError) as error:
-        raise ValueError(f"{spec}: {files.one_line(error)}") from error
+        raise InputError(f"{spec}: {files.one_line(error)}") from error
     if not callable(found):
-        raise ValueError(f"{spec}: expected a function, got {found!r}")
+        raise InputError(f"{spec}: expected a function, got {found!r}")
     return Contender(spec, found)
 
 
@@ -100,18 +101,18 @@ def run_contender(
     try:
         inspect.signature(search).bind(record, budget, seed, **options)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: it does not take (problem, budget, seed, **options): {error}") from None
+        raise InputError(f"{name}: it does not take (problem, budget, seed, **options): {error}") from None
     try:
         with _seeded(seed):
             answer = search(record, budget, seed, **options)
     except BudgetSpent:
         answer = None
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{name}: {_told(error, search)}") from error
+        raise InputError(f"{name}: {_told(error, search)}") from error
     try:
         return settle(record, answer)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {files.one_line(error)}") from error
+        raise InputError(f"{name}: {files.one_line(error)}") from error
 
 
 @contextmanager
