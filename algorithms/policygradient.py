@@ -38,7 +38,7 @@ from moopt._checks import InputError
 from moopt.algorithm import Algorithm, Spent, spent_on
 from moopt.generative import GenerativeProblem
 from moopt.learning.advantage import AGGREGATORS
-from moopt.operators.directions import directions
+from moopt.operators.weights import preferences
 from moopt.population import Population
 from moopt.problem import Problem
 from moopt.random import Rng
@@ -93,13 +93,7 @@ class PolicyGradient(Algorithm):
 
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
-        if self.weights is None:
-            return directions(self.pop_size, problem.n_obj)
-        rows = torch.tensor(self.weights, dtype=torch.float64)
-        if rows.ndim != 2 or rows.shape[-1] != problem.n_obj or not bool((rows >= 0).all()):
-            wanted = f"rows of {problem.n_obj} numbers, none negative"
-            raise InputError(f"weights: expected {wanted}, got {self.weights!r}")
-        return rows
+        return preferences(self.weights, self.pop_size, problem.n_obj)
 
     def init(self, problem: Problem, rng: Rng) -> State:
         problem = cast(GenerativeProblem, problem)
