@@ -16,6 +16,7 @@ from torch import Tensor
 from moopt import _checks
 from moopt._checks import InputError, InputTypeError
 from moopt.random import Rng
+from moopt.reference import reference_point
 from moopt.space import Kind, Space, Variable
 
 
@@ -111,10 +112,10 @@ class Problem(ABC):
 
     @property
     def reference_point(self) -> Tensor | None:
-        """Where hypervolume is measured from, float64[m], minimised; nadir + 0.1 (nadir - ideal) where known."""
+        """Where hypervolume is measured from, float64[m], minimised; a tenth beyond the nadir where known."""
         if self.ideal is None or self.nadir is None:
             return None
-        return self.nadir + 0.1 * (self.nadir - self.ideal)
+        return reference_point(self.ideal, self.nadir)
 
     def pareto_front(self, n: int) -> Tensor | None:
         """About `n` points of the true front, float64[n, m], minimised; `None` where unknown."""

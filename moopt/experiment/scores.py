@@ -12,6 +12,7 @@ from torch import Tensor
 from moopt import indicators
 from moopt.monitors.score import REFERENCE, scale
 from moopt.problem import Problem
+from moopt.reference import extent
 from moopt.selection import nondominated_mask, thin
 
 HIGHER_IS_BETTER = {
@@ -82,7 +83,7 @@ def inferred_frame(problem: Problem, label: str, fronts: Sequence[Tensor]) -> Fr
         ideal, nadir = ends
         origin = "the problem's own ideal and reference point; the front of all runs of this study"
         found = replace(found, origin=origin)
-    nadir = torch.where(nadir > ideal, nadir, ideal + 1.0)
+    nadir = torch.where(nadir > ideal, nadir, ideal + extent(ideal, nadir))
     front = points[thin(points, torch.ones(len(points), dtype=torch.bool), FRONT_POINTS)]
     return replace(found, ideal=ideal.tolist(), nadir=nadir.tolist(), front=front)
 

@@ -12,6 +12,7 @@ from moopt._checks import InputError
 from moopt.indicators import hypervolume, igd, igd_plus
 from moopt.population import Population
 from moopt.problem import Problem
+from moopt.reference import MARGIN, reference_point
 
 if TYPE_CHECKING:
     from moopt.group import Group
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 EXACT_OBJECTIVES = 4  # exact hypervolume takes O(n^(m-2)) beyond: Lacour et al. 2017
 SAMPLES = 2**18  # directions of an approximation: moocore's default, off by 0.1 % on spheres of 1,000 points
 FRONT_POINTS = 1000
-REFERENCE = 1.1  # of hypervolume, in each scaled objective
+REFERENCE = 1 + MARGIN  # of hypervolume, in each scaled objective
 
 
 def scale(problem: Problem) -> tuple[Tensor, Tensor] | None:
@@ -72,10 +73,7 @@ class Scorer:
             return
         points = torch.cat([front.f[front.feasible].double().cpu() for front in group.fronts()])
         if len(points):
-            worst, width = points.amax(0), points.amax(0) - points.amin(0)
-            # a single point has no range: its own size, or 1, stands in
-            width = torch.where(width > 0, width, torch.where(worst != 0, worst.abs(), 1.0))
-            self.reference_point = worst + 0.1 * width
+            self.reference_point = reference_point(points.amin(0), points.amax(0))
 
     def __call__(self, name: str, fronts: Sequence[Population]) -> Tensor:
         """The indicator of each front, float64[len(fronts)]; a front without feasible points has none of it."""

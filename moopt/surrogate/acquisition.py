@@ -18,6 +18,7 @@ from torch import Tensor
 
 from moopt._checks import InputError
 from moopt.kernels import dispatch
+from moopt.reference import reference_point as beyond
 from moopt.selection import nondominated_mask
 from moopt.surrogate.model import FailureModel, Surrogate, snap
 from moopt.surrogate.numerics import numerical_errors, reproducible
@@ -26,8 +27,6 @@ from moopt.surrogate.search import Search, column_levels
 
 _log = logging.getLogger("moopt")
 
-# Least range of a front in BoTorch's rule for reference points.
-_LEAST_RANGE = 1e-7
 FEW = 4  # draws where all are nearly the same
 MOST_SIDES = 8192  # of the boxes of all draws; from there on fewer draws
 Goal = Literal["hypervolume", "scalarised"]
@@ -36,8 +35,8 @@ Goal = Literal["hypervolume", "scalarised"]
 def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: Tensor | None = None) -> Tensor:
     """A reference point one tenth of the front's range beyond its nadir (BoTorch's rule; Ishibuchi et al. 2011).
 
-    The front is the nondominated set of the feasible points, or of all points where none is feasible. A range of zero
-    is replaced by the objective's magnitude.
+    The front is the nondominated set of the feasible points, or of all points where none is feasible. For what
+    stands in for a range of zero see `moopt.reference`.
 
     Args:
         f: objectives ``[n, m]``, minimised; rows that are not finite are left out.
@@ -66,9 +65,7 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
     feasible = use & (g <= 0).all(dim=-1) if g is not None else use
     front = f[feasible if bool(feasible.any()) else use]
     front = front[nondominated_mask(front)]
-    nadir, span = front.amax(dim=0), front.amax(dim=0) - front.amin(dim=0)
-    span = torch.where(span > 0, span, nadir.abs().clamp_min(_LEAST_RANGE))
-    inferred = nadir + 0.1 * span
+    inferred = beyond(front.amin(dim=0), front.amax(dim=0))
     return inferred if reference_point is None else torch.where(reference_point.isnan(), inferred, reference_point)
 
 
