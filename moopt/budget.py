@@ -17,6 +17,7 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt._checks import InputError, InputTypeError
+from moopt.indicators.table import indicator
 
 
 class Progress(NamedTuple):
@@ -125,35 +126,26 @@ class Seconds(Budget):
         return min(1.0, progress.seconds / self.n)
 
 
-HIGHER_IS_BETTER = {"hypervolume": True, "igd": False, "igd_plus": False}
-
-
-def _check_indicator(name: str) -> None:
-    if name not in HIGHER_IS_BETTER:
-        raise InputError(
-            f"expected an indicator among {', '.join(HIGHER_IS_BETTER)}, got {name!r}"
-            + _checks.nearest(str(name), HIGHER_IS_BETTER)
-        )
-
-
 @dataclass(frozen=True)
 class Reached(Budget):
     """Ends a run whose archive's indicator is as good as `value`.
 
-    `indicator`: "hypervolume" as the progress line shows it (normalised where the problem knows its ideal and
-    nadir), "igd" or "igd_plus" to the problem's Pareto front. Raises ValueError for an unknown one.
+    `indicator`: "hypervolume" as the progress line shows it (normalised where the problem knows its ideal and nadir);
+    "igd", "igd_plus", "gd", "gd_plus" or "epsilon_additive" to the problem's Pareto front, not scaled; "r2" or
+    "expected_utility" (0 at the nadir, 1 at the ideal), of objectives scaled by the problem's ideal and nadir. Raises
+    ValueError for an unknown one, and in the run where the problem does not know what it needs.
     """
 
     indicator: str
     value: float
 
     def __post_init__(self) -> None:
-        _check_indicator(self.indicator)
+        indicator(self.indicator)
         _checks.number("Reached value", self.value)
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         current = progress.indicator(self.indicator)
-        better = HIGHER_IS_BETTER[self.indicator]
+        better = indicator(self.indicator).higher_is_better
         return state, current >= self.value if better else current <= self.value
 
 
@@ -161,7 +153,7 @@ class Reached(Budget):
 class Stalled(Budget):
     """Ends a run whose indicator has not improved by more than `tolerance` (relative) in `generations` steps.
 
-    Raises ValueError for an unknown indicator, no generations, or a negative tolerance.
+    `indicator`: as for `Reached`. Raises ValueError for an unknown one, no generations, or a negative tolerance.
     """
 
     generations: int = 50
@@ -169,7 +161,7 @@ class Stalled(Budget):
     indicator: str = "hypervolume"
 
     def __post_init__(self) -> None:
-        _check_indicator(self.indicator)
+        indicator(self.indicator)
         _checks.whole("Stalled generations", self.generations)
         _checks.number("Stalled tolerance", self.tolerance, low=0.0)
 
@@ -178,7 +170,7 @@ class Stalled(Budget):
         return {"best": best, "since": torch.zeros(runs, dtype=torch.int64)}
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        current = progress.indicator(self.indicator) * (1 if HIGHER_IS_BETTER[self.indicator] else -1)
+        current = progress.indicator(self.indicator) * (1 if indicator(self.indicator).higher_is_better else -1)
         best, generations = state["best"], progress.spent["generations"]
         improved = torch.isinf(best) | (current > best + self.tolerance * best.abs())
         since = torch.where(improved, generations, state["since"])

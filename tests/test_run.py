@@ -8,6 +8,8 @@ import torch
 
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
+from moopt.experiment.scores import known_frame, scores
+from moopt.indicators.table import INDICATORS
 from moopt.storage import CheckpointError
 from moopt.testing import Bowls
 
@@ -63,6 +65,37 @@ def test_reached_ends_each_run_on_its_own():
 def test_stalled_ends_when_nothing_improves():
     result = solve(Bowls(trouble="constant"), budget=Stalled(generations=5) | Generations(100))
     assert result.spent["generations"] == 6
+
+
+@pytest.mark.parametrize("name", INDICATORS)
+def test_every_indicator_of_the_table_can_be_a_goal(name):
+    """The run ends with the first generation as good as asked, by the number that a study would give of its archive."""
+    problem, seen = moopt.problem("zdt1", n_var=5), []
+    watch = [lambda snapshot: seen.append((float(snapshot.indicator(name)), snapshot.front(0).f.clone()))]
+    solve(problem, budget=Generations(12), monitors=watch)
+    frame = known_frame(problem, "zdt1")
+    assert [value for value, _ in seen] == pytest.approx(scores(frame, [name], [f for _, f in seen])[name])
+    sign = 1 if INDICATORS[name].higher_is_better else -1
+    values = [sign * value for value, _ in seen]
+    assert values[-1] > values[0]
+    wanted = (values[0] + values[-1]) / 2
+    first = next(i for i, value in enumerate(values) if value >= wanted)
+    goal = Reached(name, sign * wanted) | Generations(40)
+    assert solve(problem, budget=goal).spent["generations"] == first + 1
+
+
+def test_a_stalled_goal_knows_which_way_is_better():
+    """The distance falls from step to step: that is an improvement. Constant objectives never improve."""
+    budget = Stalled(generations=4, tolerance=0.0, indicator="igd") | Generations(30)
+    assert solve(moopt.problem("zdt1", n_var=5), budget=budget).spent["generations"] > 15
+    budget = Stalled(generations=4, indicator="expected_utility") | Generations(30)
+    assert solve(Bowls(trouble="constant"), budget=budget).spent["generations"] == 5
+
+
+@pytest.mark.parametrize("name, words", [("r2", "ideal and nadir"), ("gd", "its Pareto front")])
+def test_a_goal_that_the_problem_cannot_tell(name, words):
+    with pytest.raises(moopt.InputError, match=f"{name}: expected a problem that knows {words}"):
+        solve(BEAM, budget=Reached(name, 0.1) | Evaluations(40))
 
 
 def test_seconds_end_a_run():

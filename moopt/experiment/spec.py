@@ -16,7 +16,7 @@ from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm
 from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
 from moopt.experiment.identity import identity
-from moopt.experiment.scores import HIGHER_IS_BETTER
+from moopt.indicators.table import INDICATORS
 from moopt.problem import Problem
 
 SHIPPED = Path(__file__).parent / "specs"
@@ -81,7 +81,7 @@ class Spec:
 
     `problems`, `algorithms`: names, `Entry`s or objects, or a mapping label -> such. `budget`: a number of evaluations,
     a `Budget`, or a mapping such as {"evaluations": 25000}, of which what is used up first ends a run. `seeds`: how
-    many, from 0, or which. `indicators`: among those of `moopt.experiment.HIGHER_IS_BETTER`, at `checkpoints` equally
+    many, from 0, or which. `indicators`: among those of `moopt.indicators.table`, at `checkpoints` equally
     spaced moments of the budget. `timeout`: seconds that all seeds of a cell that run together may take. `baseline`:
     the algorithm that tables compare with (default: the first).
 
@@ -111,10 +111,10 @@ class Spec:
         for key, value in settled.items():
             object.__setattr__(self, key, value)
         for name in self.indicators:
-            if name not in HIGHER_IS_BETTER:
-                known = ", ".join(HIGHER_IS_BETTER)
+            if name not in INDICATORS:
+                known = ", ".join(INDICATORS)
                 raise InputError(
-                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), HIGHER_IS_BETTER)}"
+                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), INDICATORS)}"
                 )
         if self.dtype not in ("float64", "float32"):
             raise InputError(f"dtype: expected float64 or float32, got {self.dtype!r}")
