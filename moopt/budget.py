@@ -31,6 +31,9 @@ class Progress(NamedTuple):
 class Budget(ABC):
     """When a run ends. Subclasses are frozen dataclasses."""
 
+    unit: ClassVar[str | None] = None
+    """What it counts of what a run spends; `None` where it counts nothing."""
+
     def __or__(self, other: Budget | int) -> Budget:
         return Either((self, budget(other)))
 
@@ -44,6 +47,10 @@ class Budget(ABC):
     @abstractmethod
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         """The new memory, and which runs have ended: bool[r]."""
+
+    def leaves(self) -> list[Budget]:
+        """What is combined in it; itself where nothing is."""
+        return [self]
 
     def limits(self) -> dict[str, float]:
         """The most that a run may spend of each unit that this budget bounds."""
@@ -126,6 +133,12 @@ class Seconds(Budget):
         return min(1.0, progress.seconds / self.n)
 
 
+UNITS: dict[str, type[Any]] = {
+    "evaluations": Evaluations, "env_steps": EnvSteps, "tokens": Tokens, "generations": Generations, "seconds": Seconds,
+}  # fmt: skip
+"""What budgets are written in: work first, then steps of the algorithm, then time."""
+
+
 @dataclass(frozen=True)
 class Reached(Budget):
     """Ends a run whose archive's indicator is as good as `value`.
@@ -185,6 +198,9 @@ class _Combined(Budget):
     def init(self, runs: int) -> Any:
         return [part.init(runs) for part in self.parts]
 
+    def leaves(self) -> list[Budget]:
+        return [leaf for part in self.parts for leaf in part.leaves()]
+
     def _ended(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         pairs = [part.update(s, progress) for part, s in zip(self.parts, state, strict=True)]
         return [s for s, _ in pairs], torch.stack([ended for _, ended in pairs])
@@ -219,6 +235,15 @@ class Both(_Combined):
 
     def fraction(self, progress: Progress) -> float:
         return min(part.fraction(progress) for part in self.parts)
+
+
+def first_of(amounts: Mapping[str, Any]) -> Budget | None:
+    """The budget that ends with the first of these amounts, unit -> n in `UNITS`; `None` where there are none."""
+    total: Budget | None = None
+    for unit, n in amounts.items():
+        part: Budget = UNITS[unit](n)
+        total = part if total is None else total | part
+    return total
 
 
 def budget(value: Budget | int) -> Budget:

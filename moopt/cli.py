@@ -68,7 +68,9 @@ def solve(
         from moopt import files, registry, setup
         from moopt.run import Run
 
-        budget = _budget(evaluations, generations, env_steps, tokens, seconds)
+        budget = _budget(
+            evaluations=evaluations, generations=generations, env_steps=env_steps, tokens=tokens, seconds=seconds
+        )  # fmt: skip
         own = files.parse(problem)
         made = _problem_class(problem) if own is None else files.find(*own)
         # what is picked without a name depends on the problem, so that its options come first
@@ -108,7 +110,9 @@ def resume(
 
         run = Run.reopen(
             folder, problem=files.remembered(folder, problem), executor=executor, progress=progress is not False,
-            budget=_budget(evaluations, generations, env_steps, tokens, seconds),
+            budget=_budget(
+                evaluations=evaluations, generations=generations, env_steps=env_steps, tokens=tokens, seconds=seconds
+            ),
         )  # fmt: skip
     _drive(run, debug)
 
@@ -318,22 +322,20 @@ def _free_folder(name: str) -> Path:
 # what the user wrote
 
 
-def _budget(*amounts: str | None) -> Budget | None:
-    """Budgets in the order of the options, whichever ends first."""
-    from moopt.budget import EnvSteps, Evaluations, Generations, Seconds, Tokens
+def _budget(**amounts: str | None) -> Budget | None:
+    """The budget of the options that were given, by unit: whichever ends first."""
+    from moopt.budget import UNITS, first_of
 
-    total: Budget | None = None
-    kinds: tuple[type[Any], ...] = (Evaluations, Generations, EnvSteps, Tokens, Seconds)
-    for kind, text in zip(kinds, amounts, strict=True):
+    numbers: dict[str, float] = {}
+    for unit, text in amounts.items():
         if text is None:
             continue
         try:
             n = float(text)
         except ValueError:
-            raise InputError(f"{kind.__name__} budget: expected a number, got {text!r}") from None
-        part = kind(int(n) if n.is_integer() else n)
-        total = part if total is None else total | part
-    return total
+            raise InputError(f"{UNITS[unit].__name__} budget: expected a number, got {text!r}") from None
+        numbers[unit] = int(n) if n.is_integer() else n
+    return first_of(numbers)
 
 
 def _parameters(made: Any) -> list[str]:

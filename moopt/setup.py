@@ -79,19 +79,13 @@ def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None
         if unit not in spends:
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise InputError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
-    for part in _parts(budget):
+    for part in budget.leaves():
         if isinstance(part, Reached | Stalled) and not isinstance(algorithm, AskTell):
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise InputError(
                 f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "
                 f"expected one in {known}, got {type(part).__name__}"
             )
-
-
-def _parts(budget: Budget) -> list[Budget]:
-    """A budget, or whatever is combined in it."""
-    parts = getattr(budget, "parts", None)
-    return [budget] if parts is None else [leaf for part in parts for leaf in _parts(part)]
 
 
 def device_of(device: torch.device | str | None) -> torch.device:

@@ -1,5 +1,6 @@
 """The loop: budgets, runs, monitors, points brought along, results, and resuming."""
 
+import inspect
 import math
 
 import pandas
@@ -8,6 +9,7 @@ import torch
 
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
+from moopt.budget import UNITS, first_of
 from moopt.experiment.scores import known_frame, scores
 from moopt.indicators.table import INDICATORS
 from moopt.storage import CheckpointError
@@ -49,6 +51,20 @@ def test_budgets_combine():
     assert solve(budget=Generations(3) | 1000).spent["generations"] == 3
     assert solve(budget=Generations(3) & Evaluations(100)).spent["evaluations"] == 100
     assert solve(budget=Generations(9) & Evaluations(100)).spent["generations"] == 9
+
+
+def test_one_table_says_what_budgets_are_written_in():
+    from moopt.cli import resume, solve
+
+    for unit, kind in UNITS.items():
+        assert first_of({unit: 7}) == kind(7) and kind(7).limits() == {unit: 7}
+        assert all(unit in inspect.signature(command).parameters for command in (solve, resume))
+    several = first_of({"tokens": 900, "generations": 5, "seconds": 0.5})
+    assert several == moopt.Tokens(900) | Generations(5) | Seconds(0.5) and first_of({}) is None
+    goal = Reached("igd", 0.1)
+    assert (Generations(5) & (several | goal)).leaves() == [
+        Generations(5), moopt.Tokens(900), Generations(5), Seconds(0.5), goal
+    ]  # fmt: skip
 
 
 def test_reached_ends_each_run_on_its_own():

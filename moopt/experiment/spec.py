@@ -14,15 +14,12 @@ from typing import Any
 from moopt import _checks, files
 from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm
-from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
+from moopt.budget import UNITS, Budget, budget, first_of
 from moopt.experiment.identity import identity
 from moopt.indicators.table import INDICATORS
 from moopt.problem import Problem
 
 SHIPPED = Path(__file__).parent / "specs"
-UNITS: dict[str, type[Any]] = {
-    "evaluations": Evaluations, "generations": Generations, "env_steps": EnvSteps, "tokens": Tokens, "seconds": Seconds,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -234,13 +231,10 @@ def _seeds(what: str, given: Any) -> tuple[int, ...]:
 def _budget(what: str, given: Any) -> Budget:
     if not isinstance(given, Mapping):
         return budget(given)
-    parts = [UNITS[unit](n) for unit, n in _known(what, given, list(UNITS)).items()]
-    if not parts:
+    total = first_of(_known(what, given, list(UNITS)))
+    if total is None:
         raise InputError(f"{what}: expected at least one of {', '.join(UNITS)}, got none")
-    total = parts[0]
-    for part in parts[1:]:
-        total = total | part
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 def _entries(group: str, given: Any) -> tuple[Entry, ...]:
