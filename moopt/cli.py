@@ -216,8 +216,8 @@ def render(
         typer.echo("\n".join(f"{name:12} {line}" for name, line in lines.items()))
 
 
-class Group(StrEnum):
-    """What the catalogue holds."""
+class Catalogue(StrEnum):
+    """One of the two."""
 
     PROBLEMS = "problems"
     ALGORITHMS = "algorithms"
@@ -225,16 +225,15 @@ class Group(StrEnum):
 
 @app.command("list")
 def list_(
-    group: Annotated[Group | None, typer.Argument(help="Only one of the two.")] = None,
+    group: Annotated[Catalogue | None, typer.Argument(help="Only one of the two.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show the catalogue: problems and algorithms."""
     from moopt import registry
 
-    describe = {Group.PROBLEMS: _problem_row, Group.ALGORITHMS: _algorithm_row}
-    tables = {
-        which: [describe[which](name) for name in registry.catalogue(which)] for which in ([group] if group else Group)
-    }
+    describe = {Catalogue.PROBLEMS: _problem_row, Catalogue.ALGORITHMS: _algorithm_row}
+    shown = [group] if group else list(Catalogue)
+    tables = {which: [describe[which](name) for name in registry.catalogue(which)] for which in shown}
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return

@@ -201,7 +201,7 @@ class Result:
         points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
         history = self._history.state() if self._history else {}
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
-        content = {**self.summary(), "frame": described(self.problem), "parts": [r.summary() for r in self.parts]}
+        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
         write_json(folder / "result.json", content)
         write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
         write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
@@ -252,7 +252,7 @@ def table_of(problem: Problem, points: Population) -> pandas.DataFrame:
     return pandas.DataFrame(table)
 
 
-def described(problem: Problem) -> dict[str, Any]:
+def frame_of(problem: Problem) -> dict[str, Any]:
     """JSON of what results need of a problem: itself where a new process can make it, and its names."""
     try:
         whole = registry.describe(problem)

@@ -26,7 +26,7 @@ from moopt.experiment.scores import Frame, inferred_frame, known_frame
 from moopt.experiment.spec import Cell, Spec
 from moopt.population import Population
 from moopt.problem import Problem
-from moopt.result import described, rebuilt, table_of, versions
+from moopt.result import frame_of, rebuilt, table_of, versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
 from moopt.storage.folder import hold, is_unused
@@ -209,7 +209,7 @@ def bench(
         raise FileExistsError(f"{folder}: expected a new folder or one of a study, got one that holds something else")
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "study"):
-        frames_of = {label: described(problem) for label, problem in problems.items()}
+        frames_of = {label: frame_of(problem) for label, problem in problems.items()}
         write_json(folder / "spec.json", spec.describe(frames_of))
         write_json(folder / "environment.json", environment(device))
         files = {entry.label: _frame_file(folder, entry.file) for entry in spec.problems}
