@@ -40,32 +40,22 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.kernels.arithmetic import power
-from moopt.problem import Problem
 from moopt.problems._functions import Noisy
+from moopt.problems._published import Published
 from moopt.random import Rng
 from moopt.space import Integer, Real, Space, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RE(Problem):
+class _RE(Published):
     """A problem without options; subclasses name their variables and published points."""
 
     variables: ClassVar[Mapping[str, Variable]]
     differentiable = True
-    _ideal: ClassVar[tuple[float, ...]]
-    _nadir: ClassVar[tuple[float, ...]]
 
     @cached_property
     def space(self) -> Space:  # type: ignore[override]
         return Space(self.variables)
-
-    @property
-    def ideal(self) -> Tensor:
-        return torch.tensor(self._ideal, dtype=torch.float64)
-
-    @property
-    def nadir(self) -> Tensor:
-        return torch.tensor(self._nadir, dtype=torch.float64)
 
 
 def _violation(*slack: Tensor) -> Tensor:
