@@ -86,6 +86,11 @@ class DTLZ1(_DTLZ):
 class _Sphere(_DTLZ):
     """Problems whose front is the unit sphere's positive part."""
 
+    def _round(self, x: Tensor) -> Tensor:
+        """The spheres of DTLZ2, which end at its front."""
+        position, tail = self._split(x)
+        return (1.0 + sphere_distance(tail)) * spherical_shape(0.5 * math.pi * position)
+
     def pareto_front(self, n: int) -> Tensor:
         lattice = self._lattice(n)
         return lattice / torch.sqrt((lattice**2).sum(-1, keepdim=True))
@@ -95,12 +100,11 @@ class DTLZ2(_Sphere):
     """The unit sphere."""
 
     def _evaluate(self, x: Tensor) -> Tensor:
-        position, tail = self._split(x)
-        return (1.0 + sphere_distance(tail)) * spherical_shape(0.5 * math.pi * position)
+        return self._round(x)
 
 
 @dataclass(frozen=True, kw_only=True)
-class C2DTLZ2(Noisy, DTLZ2):  # type: ignore[misc]
+class C2DTLZ2(Noisy, _Sphere):
     """What of the unit sphere lies near its corners and its centre; options of DTLZ2 and `noise`.
 
     H. Jain, K. Deb (2014), "An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point Based
@@ -118,7 +122,7 @@ class C2DTLZ2(Noisy, DTLZ2):  # type: ignore[misc]
         Noisy.__post_init__(self)
 
     def _exact(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f = DTLZ2._evaluate(self, x)
+        f = self._round(x)
         return f, self._outside(f)[..., None]
 
     def _outside(self, f: Tensor) -> Tensor:

@@ -204,6 +204,14 @@ def test_every_public_name_is_explained(generate):
     assert not bare
 
 
+def test_catalogue_classes_are_abstract_or_final():
+    """What can be named is not built upon; what several share is a base of its own, or an inner problem."""
+    for group in ("problems", "algorithms"):
+        classes = {registry.load(group, name) for name in registry.catalogue(group)}
+        for one in classes:
+            assert not classes & set(one.__mro__[1:]), one
+
+
 def test_every_catalogue_entry_names_its_source():
     for group in ("problems", "algorithms"):
         for name, target in registry.catalogue(group).items():
