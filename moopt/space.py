@@ -276,18 +276,6 @@ class Space:
         """Columns of each permutation variable."""
         return [self.columns[name] for name, v in self.variables.items() if v.kind is Kind.PERMUTATION]
 
-    @property
-    def n_discrete(self) -> float:
-        """Number of different points, infinite where a variable is real."""
-        if Kind.REAL in self.kinds:
-            return math.inf
-        sizes = 1.0
-        for variable in self.variables.values():
-            low, high = variable.bounds()
-            fits = variable.kind is Kind.PERMUTATION
-            sizes *= math.factorial(variable.n_columns) if fits else float(high[0] - low[0] + 1)
-        return sizes
-
     def sample(self, u: Tensor) -> Tensor:
         """Points at uniform random places: u[..., n, d] in (0, 1) -> x[..., n, d]."""
         return self.from_cube(u)
