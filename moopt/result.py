@@ -289,8 +289,8 @@ def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path)
         problem, summary["algorithm"], population, front, Status(summary["status"]), summary["message"],
         summary["spent"], summary["seconds"], summary["seed"], summary["hypervolume"], summary["convention"],
         None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
-        versions=summary["versions"], folder=folder, memory=_remembered(problem, saved.get("memory", {})),
-        notes=summary.get("notes", ()),
+        versions=summary["versions"], folder=folder, memory=_remembered(problem, saved["memory"]),
+        notes=summary["notes"],
     )  # fmt: skip
 
 

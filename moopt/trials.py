@@ -256,10 +256,9 @@ class Ledger:
             for outcome in event["trials"]:
                 vars(self.trials[outcome["id"]]).update(outcome)
         else:
-            rows = torch.tensor([x for _, _, x, *_ in event["trials"]], dtype=torch.float64)
-            for (number, run, x, *seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
-                drawn = seed[0] if seed else None  # journals before seeds have none
-                self.trials.append(Trial(number, run, x, values, seed=drawn, _problem=self.problem))
+            rows = torch.tensor([x for _, _, x, _ in event["trials"]], dtype=torch.float64)
+            for (number, run, x, seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
+                self.trials.append(Trial(number, run, x, values, seed=seed, _problem=self.problem))
 
     def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Population, Spent]]:
         """Repeats one journal event after the checkpoint; returns what the algorithm was told and what that spent."""
