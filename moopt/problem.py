@@ -121,14 +121,17 @@ class Problem(ABC):
         """About `n` points of the true front, float64[n, m], minimised; `None` where unknown."""
         return None
 
+    def check_directions(self) -> None:
+        """Raises InputError unless `directions` says "min" or "max" of each objective, or nothing."""
+        known = self.directions
+        if known is not None and (len(known) != self.n_obj or not set(known) <= {"min", "max"}):
+            raise InputError(f"directions: expected {self.n_obj} of 'min' or 'max', got {known!r}")
+
     @cached_property
     def signs(self) -> tuple[int, ...]:
         """+1 for each minimised and -1 for each maximised objective. Raises ValueError for a bad declaration."""
-        if self.directions is None:
-            return (1,) * self.n_obj
-        if len(self.directions) != self.n_obj or not set(self.directions) <= {"min", "max"}:
-            raise InputError(f"directions: expected {self.n_obj} of 'min' or 'max', got {self.directions!r}")
-        return tuple(1 if direction == "min" else -1 for direction in self.directions)
+        self.check_directions()
+        return tuple(1 if direction == "min" else -1 for direction in self.directions or ["min"] * self.n_obj)
 
     @property
     def objective_labels(self) -> list[str]:
@@ -261,8 +264,8 @@ class FunctionProblem(Problem):
         if self.timeout is not None:
             _checks.number("timeout", self.timeout, low=1e-3)
         _checks.whole("retries", self.retries, low=0)
-        if self.signs:  # raises for a direction that is neither "min" nor "max"
-            object.__setattr__(self, "_by_keyword", self._takes_keywords())
+        self.check_directions()
+        object.__setattr__(self, "_by_keyword", self._takes_keywords())
 
     @property
     def name(self) -> str:

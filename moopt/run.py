@@ -266,8 +266,9 @@ class Run:
             group.learn(evaluated)
             self.scorer.freeze(group)
         snapshot = Snapshot(self, group, evaluated)
-        if any([watching.on_step(snapshot) is True for watching in self.monitors]):
-            self.status = Status.STOPPED
+        for watching in self.monitors:  # all of them see every step, also after one asked to stop
+            if watching.on_step(snapshot) is True:
+                self.status = Status.STOPPED
 
     def _going(self) -> list[int]:
         """Numbers of the groups that go on, after setting those runs aside whose budget has ended."""

@@ -48,7 +48,8 @@ def check_problem(problem: Any) -> Problem:
         point = getattr(problem, what)
         if point is not None and (point.shape != (problem.n_obj,) or not torch.isfinite(point).all()):
             raise InputError(f"{problem.name}.{what}: expected {problem.n_obj} finite numbers, got {point}")
-    return problem if problem.signs else problem  # reading the signs checks the directions
+    problem.check_directions()
+    return problem
 
 
 def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:

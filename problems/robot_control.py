@@ -107,7 +107,7 @@ class RobotControl(SequentialProblem):
                 raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.normalise == "published" and "mean" not in published(self.name):
             raise InputError(f"normalise: expected learned or not, for nothing is published of {self.name}")
-        self.model  # noqa: B018  # a missing package is told now
+        _ = self.model  # raises MissingPackage now, not in the first evaluation
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # engines stay in their process
