@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from moopt import registry
@@ -137,8 +138,9 @@ def config(run: Run, executor: Any) -> dict[str, Any]:
 
 def _initial_json(initial: Initial) -> dict[str, Any]:
     known = initial.known
+    told = [{n: v for n, v in values.items() if not isinstance(v, np.ndarray)} for values in initial.values]
     return {
-        "x": initial.x.tolist(), "values": [registry.describe(values) for values in initial.values],
+        "x": initial.x.tolist(), "values": [registry.describe(values) for values in told],  # a Box's value is in x
         "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
     }  # fmt: skip
 
@@ -154,7 +156,9 @@ def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial
     )
     known = Population(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
     rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
-    return Initial(known, rest, [registry.rebuild(values) for values in saved["values"]])
+    told = [registry.rebuild(values) for values in saved["values"]]
+    values = [{**plain, **own} for plain, own in zip(problem.space.decode(rest), told, strict=True)]
+    return Initial(known, rest, values)
 
 
 def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> Any:

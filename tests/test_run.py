@@ -252,6 +252,17 @@ def test_initial_points_are_evaluated_first_and_count():
     assert torch.equal(first[0][0], x) and result.spent["evaluations"] == 50
 
 
+def test_points_of_a_box_are_kept_with_the_run(tmp_path):
+    x = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.0, -0.5]], dtype=torch.float64)
+    problem = FunctionProblem(lambda x: {"f": x[0], "h": x[1] - x[0]}, Box(-1.0, 1.0, 3), ["f", "h"])
+    whole = solve(problem, initial=x, budget=30)
+    assert [trial.values["x"].tolist() for trial in whole.trials[:2]] == x.tolist()
+    solve(problem, initial=x, budget=30, out=tmp_path / "run")
+    again = moopt.Run.reopen(tmp_path / "run", problem=problem, progress=False)
+    assert torch.equal(again.initial.x, x) and [v["x"].tolist() for v in again.initial.values] == x.tolist()
+    assert torch.equal(again.run().front.f, whole.front.f)
+
+
 def test_evaluated_points_are_not_evaluated_again():
     before = solve(budget=60)
     calls = []
