@@ -36,6 +36,7 @@ from moopt.operators import Variation
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
+from moopt.reference import reference_point
 from moopt.selection import best, crowding_distance, nondominated_rank, tournament
 
 
@@ -102,6 +103,5 @@ def beyond(points: Points) -> Tensor:
     """A tenth of the range beyond the greatest values of what was evaluated: [r, m], infinite where all failed."""
     failed = points.failed[..., None]
     high = points.f.masked_fill(failed, -torch.inf).amax(-2)
-    width = high - points.f.masked_fill(failed, torch.inf).amin(-2)
-    reference = high + 0.1 * torch.where(width > 0, width, 1.0)
-    return reference.masked_fill(failed.all(-2), torch.inf)
+    low = points.f.masked_fill(failed, torch.inf).amin(-2)
+    return reference_point(low, high).masked_fill(failed.all(-2), torch.inf)

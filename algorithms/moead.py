@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Generational, Turn
 from moopt.operators import Variation
 from moopt.operators.directions import directions
@@ -75,7 +76,7 @@ class MOEAD(Generational[Problem, State]):
         _checks.number("theta", self.theta, low=0.0)
         _checks.truth("normalise", self.normalise)
         if self.scalarising not in FUNCTIONS:
-            raise ValueError(f"scalarising: expected one of {', '.join(FUNCTIONS)}, got {self.scalarising!r}")
+            raise InputError(f"scalarising: expected one of {', '.join(FUNCTIONS)}, got {self.scalarising!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
         empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)

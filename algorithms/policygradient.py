@@ -33,10 +33,11 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm, Spent, Turn, spent_on
 from moopt.generative import GenerativeProblem
 from moopt.learning.advantage import AGGREGATORS
-from moopt.operators.directions import directions
+from moopt.operators.weights import preferences
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
@@ -85,19 +86,13 @@ class PolicyGradient(Algorithm[GenerativeProblem, State]):
         _checks.whole("pop_size", self.pop_size)
         _checks.whole("group_size", self.group_size, low=2)
         if _checks.number("learning_rate", self.learning_rate) <= 0:
-            raise ValueError(f"learning_rate: expected a positive number, got {self.learning_rate!r}")
+            raise InputError(f"learning_rate: expected a positive number, got {self.learning_rate!r}")
         if self.advantage not in AGGREGATORS:
-            raise ValueError(f"advantage: expected one of {', '.join(AGGREGATORS)}, got {self.advantage!r}")
+            raise InputError(f"advantage: expected one of {', '.join(AGGREGATORS)}, got {self.advantage!r}")
 
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
-        if self.weights is None:
-            return directions(self.pop_size, problem.n_obj)
-        rows = torch.tensor(self.weights, dtype=torch.float64)
-        if rows.ndim != 2 or rows.shape[-1] != problem.n_obj or not bool((rows >= 0).all()):
-            wanted = f"rows of {problem.n_obj} numbers, none negative"
-            raise ValueError(f"weights: expected {wanted}, got {self.weights!r}")
-        return rows
+        return preferences(self.weights, self.pop_size, problem.n_obj)
 
     def init(self, problem: GenerativeProblem, rng: Rng) -> State:
         start = problem.reference_policy.to(rng.device, rng.dtype)

@@ -30,9 +30,10 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm, Spent, Turn, spent_on
 from moopt.learning import Worlds, advance, start
-from moopt.operators.directions import directions
+from moopt.operators.weights import preferences
 from moopt.points import Points
 from moopt.problem import Problem
 from moopt.random import Rng
@@ -82,23 +83,16 @@ class QLearners(Algorithm[TabularProblem, State]):
             if name != "decay" or self.decay is not None:
                 _checks.whole(name, getattr(self, name))
         if not 0 < _checks.number("learning_rate", self.learning_rate) <= 1:
-            raise ValueError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
+            raise InputError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
         if not isinstance(self.epsilon, Sequence) or len(self.epsilon) != 2:
-            raise ValueError(f"epsilon: expected a first and a last value, got {self.epsilon!r}")
+            raise InputError(f"epsilon: expected a first and a last value, got {self.epsilon!r}")
         for value in self.epsilon:
             _checks.number("epsilon", value, 0.0, 1.0)
         _checks.number("optimism", self.optimism)
 
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
-        k, m = self.pop_size, problem.n_obj
-        if self.weights is None:
-            # Drawn in from the edges: a weight of 0 leaves open what the policy does in that objective.
-            return ((k - 1) * directions(k, m) + 1 / m) / k
-        rows = torch.tensor(self.weights, dtype=torch.float64)
-        if rows.ndim != 2 or rows.shape[-1] != m or not bool(((rows >= 0) & torch.isfinite(rows)).all()):
-            raise ValueError(f"weights: expected rows of {m} numbers, none negative, got {self.weights!r}")
-        return rows
+        return preferences(self.weights, self.pop_size, problem.n_obj, positive=True)
 
     def init(self, problem: TabularProblem, rng: Rng) -> State:
         worlds = start(problem, len(self.preferences(problem)), rng)

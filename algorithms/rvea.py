@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Generational, Turn
 from moopt.kernels.niching import position_within
 from moopt.kernels.shared.arithmetic import length
@@ -80,7 +81,7 @@ class RVEA(Generational[Problem, State]):
             _checks.whole("generations", self.generations)
         _checks.number("alpha", self.alpha, low=0.0)
         if _checks.number("adaptation", self.adaptation, 0.0, 1.0) == 0:
-            raise ValueError(f"adaptation: expected a share of the search above 0, got {self.adaptation!r}")
+            raise InputError(f"adaptation: expected a share of the search above 0, got {self.adaptation!r}")
 
     def init(self, problem: Problem, rng: Rng) -> State:
         empty = Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)

@@ -1,6 +1,7 @@
 """moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
 
 from moopt import indicators, selection
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm, Generational, Incremental, Turn
 from moopt.api import minimize, resume
 from moopt.budget import Both, Budget, Either, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
@@ -18,8 +19,8 @@ from moopt.trials import Trial
 
 __all__ = [
     "Algorithm", "Both", "Box", "Budget", "Choice", "Draw", "Either", "EnvSteps", "Evaluations", "Flag",
-    "FunctionProblem", "Generational", "Generations", "GenerativeProblem", "Incremental", "Integer", "Kind", "Monitor",
-    "Permutation", "Points", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds", "SequentialProblem",
-    "Snapshot", "Space", "Stalled", "Status", "Tokens", "Trial", "Turn", "algorithm", "indicators", "minimize",
-    "problem", "resume", "selection",
+    "FunctionProblem", "Generational", "Generations", "GenerativeProblem", "Incremental", "InputError", "Integer",
+    "Kind", "Monitor", "Permutation", "Points", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds",
+    "SequentialProblem", "Snapshot", "Space", "Stalled", "Status", "Tokens", "Trial", "Turn", "algorithm", "indicators",
+    "minimize", "problem", "resume", "selection",
 ]  # fmt: skip

@@ -8,35 +8,51 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
+class InputError(ValueError):
+    """What the user gave does not fit, said in one sentence; the command line ends with exit code 2.
+
+    Everything that moopt refuses is one, of a wrong type `InputTypeError`. Any other error that leaves moopt comes from
+    the user's own functions, from the machine, or is a bug.
+    """
+
+
+class InputTypeError(InputError, TypeError):
+    """An `InputError` about the type of a value; a `TypeError`, too."""
+
+
+class MissingPackage(ImportError, InputError):
+    """A package is needed that is not installed: an `ImportError` whose sentence says how to install it."""
+
+
 def whole(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
-    """`value` as an int in [low, high]; raises ValueError otherwise."""
+    """`value` as an int in [low, high]; raises InputError otherwise."""
     integral = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
     if not integral or value != int(value) or value < low or (high is not None and value > high):
         wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected a whole number {wanted}, got {value!r}")
+        raise InputError(f"{name}: expected a whole number {wanted}, got {value!r}")
     return int(value)
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """`value` as a finite float in [low, high]; raises ValueError otherwise."""
+    """`value` as a finite float in [low, high]; raises InputError otherwise."""
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not numeric or not math.isfinite(value) or not low <= value <= high:
         bounds = "" if low == -math.inf and high == math.inf else f" from {low:g} to {high:g}"
-        raise ValueError(f"{name}: expected a finite number{bounds}, got {value!r}")
+        raise InputError(f"{name}: expected a finite number{bounds}, got {value!r}")
     return float(value)
 
 
 def truth(name: str, value: Any) -> bool:
-    """`value`, a bool; raises ValueError otherwise."""
+    """`value`, a bool; raises InputError otherwise."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name}: expected True or False, got {value!r}")
+        raise InputError(f"{name}: expected True or False, got {value!r}")
     return value
 
 
 def wholes(name: str, value: Any, low: int = 1) -> tuple[int, ...]:
-    """`value`, a sequence of numbers, as ints of at least `low`; raises ValueError otherwise."""
+    """`value`, a sequence of numbers, as ints of at least `low`; raises InputError otherwise."""
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ValueError(f"{name}: expected whole numbers such as [16, 16], got {value!r}")
+        raise InputError(f"{name}: expected whole numbers such as [16, 16], got {value!r}")
     return tuple(whole(name, part, low) for part in value)
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
+from moopt.indicators.table import indicator
 
 
 class Progress(NamedTuple):
@@ -28,6 +30,9 @@ class Progress(NamedTuple):
 
 class Budget(ABC):
     """When a run ends. Subclasses are frozen dataclasses."""
+
+    unit: ClassVar[str | None] = None
+    """What it counts of what a run spends; `None` where it counts nothing."""
 
     def __or__(self, other: Budget | int) -> Budget:
         return Either((self, budget(other)))
@@ -42,6 +47,10 @@ class Budget(ABC):
     @abstractmethod
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         """The new memory, and which runs have ended: bool[r]."""
+
+    def leaves(self) -> list[Budget]:
+        """What is combined in it; itself where nothing is."""
+        return [self]
 
     def limits(self) -> dict[str, float]:
         """The most that a run may spend of each unit that this budget bounds."""
@@ -111,7 +120,7 @@ class Seconds(Budget):
 
     def __post_init__(self) -> None:
         if _checks.number("Seconds budget", self.n, low=0.0) == 0:
-            raise ValueError("Seconds budget: expected a positive number, got 0")
+            raise InputError("Seconds budget: expected a positive number, got 0")
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         runs = len(progress.spent["generations"])
@@ -125,35 +134,32 @@ class Seconds(Budget):
         return torch.full((runs,), progress.seconds / self.n, dtype=torch.float64).clamp_max(1.0)
 
 
-HIGHER_IS_BETTER = {"hypervolume": True, "igd": False, "igd_plus": False}
-
-
-def _check_indicator(name: str) -> None:
-    if name not in HIGHER_IS_BETTER:
-        raise ValueError(
-            f"expected an indicator among {', '.join(HIGHER_IS_BETTER)}, got {name!r}"
-            + _checks.nearest(str(name), HIGHER_IS_BETTER)
-        )
+UNITS: dict[str, type[Any]] = {
+    "evaluations": Evaluations, "env_steps": EnvSteps, "tokens": Tokens, "generations": Generations, "seconds": Seconds,
+}  # fmt: skip
+"""What budgets are written in: work first, then steps of the algorithm, then time."""
 
 
 @dataclass(frozen=True)
 class Reached(Budget):
     """Ends a run whose archive's indicator is as good as `value`.
 
-    `indicator`: "hypervolume" as the progress line shows it (normalised where the problem knows its ideal and
-    nadir), "igd" or "igd_plus" to the problem's Pareto front. Raises ValueError for an unknown one.
+    `indicator`: "hypervolume" as the progress line shows it (normalised where the problem knows its ideal and nadir);
+    "igd", "igd_plus", "gd", "gd_plus" or "epsilon_additive" to the problem's Pareto front, not scaled; "r2" or
+    "expected_utility" (0 at the nadir, 1 at the ideal), of objectives scaled by the problem's ideal and nadir. Raises
+    ValueError for an unknown one, and in the run where the problem does not know what it needs.
     """
 
     indicator: str
     value: float
 
     def __post_init__(self) -> None:
-        _check_indicator(self.indicator)
+        indicator(self.indicator)
         _checks.number("Reached value", self.value)
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         current = progress.indicator(self.indicator)
-        better = HIGHER_IS_BETTER[self.indicator]
+        better = indicator(self.indicator).higher_is_better
         return state, current >= self.value if better else current <= self.value
 
 
@@ -161,7 +167,7 @@ class Reached(Budget):
 class Stalled(Budget):
     """Ends a run whose indicator has not improved by more than `tolerance` (relative) in `generations` steps.
 
-    Raises ValueError for an unknown indicator, no generations, or a negative tolerance.
+    `indicator`: as for `Reached`. Raises ValueError for an unknown one, no generations, or a negative tolerance.
     """
 
     generations: int = 50
@@ -169,7 +175,7 @@ class Stalled(Budget):
     indicator: str = "hypervolume"
 
     def __post_init__(self) -> None:
-        _check_indicator(self.indicator)
+        indicator(self.indicator)
         _checks.whole("Stalled generations", self.generations)
         _checks.number("Stalled tolerance", self.tolerance, low=0.0)
 
@@ -178,7 +184,7 @@ class Stalled(Budget):
         return {"best": best, "since": torch.zeros(runs, dtype=torch.int64)}
 
     def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        current = progress.indicator(self.indicator) * (1 if HIGHER_IS_BETTER[self.indicator] else -1)
+        current = progress.indicator(self.indicator) * (1 if indicator(self.indicator).higher_is_better else -1)
         best, generations = state["best"], progress.spent["generations"]
         improved = torch.isinf(best) | (current > best + self.tolerance * best.abs())
         since = torch.where(improved, generations, state["since"])
@@ -192,6 +198,9 @@ class _Combined(Budget):
 
     def init(self, runs: int) -> Any:
         return [part.init(runs) for part in self.parts]
+
+    def leaves(self) -> list[Budget]:
+        return [leaf for part in self.parts for leaf in part.leaves()]
 
     def _ended(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
         pairs = [part.update(s, progress) for part, s in zip(self.parts, state, strict=True)]
@@ -231,10 +240,19 @@ class Both(_Combined):
         return torch.stack([part.fraction(progress) for part in self.parts]).amin(0)
 
 
+def first_of(amounts: Mapping[str, Any]) -> Budget | None:
+    """The budget that ends with the first of these amounts, unit -> n in `UNITS`; `None` where there are none."""
+    total: Budget | None = None
+    for unit, n in amounts.items():
+        part: Budget = UNITS[unit](n)
+        total = part if total is None else total | part
+    return total
+
+
 def budget(value: Budget | int) -> Budget:
     """A budget; a whole number means evaluations. Raises TypeError or ValueError for anything else."""
     if isinstance(value, Budget):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Evaluations(value)
-    raise TypeError(f"budget: expected a number of evaluations or a Budget, got {value!r}")
+    raise InputTypeError(f"budget: expected a number of evaluations or a Budget, got {value!r}")

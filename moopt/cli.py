@@ -11,13 +11,14 @@ import inspect
 import json
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from moopt._checks import InputError
 
 if TYPE_CHECKING:
     from moopt.budget import Budget
@@ -68,7 +69,9 @@ def solve(
         from moopt import catalogue, setup
         from moopt.run import Run
 
-        budget = _budget(evaluations, generations, env_steps, tokens, seconds)
+        budget = _budget(
+            evaluations=evaluations, generations=generations, env_steps=env_steps, tokens=tokens, seconds=seconds
+        )  # fmt: skip
         made = catalogue.find("problems", problem)
         # what is picked without a name depends on the problem, so that its options come first
         chosen = None if algorithm is None else catalogue.find("algorithms", algorithm)
@@ -85,7 +88,7 @@ def solve(
             found, searching, budget, seed=seed, runs=runs, progress=progress is not False, device=device, dtype=dtype,
             executor=executor, out=out or _free_folder(f"{found.name}-{name}-{seed}"),
         )  # fmt: skip
-        _drive(run)
+    _drive(run, debug)
 
 
 @app.command()
@@ -106,12 +109,13 @@ def resume(
     with _one_sentence(debug):
         from moopt.run import Run
 
-        _drive(
-            Run.reopen(
-                folder, problem=problem, algorithm=algorithm, executor=executor, progress=progress is not False,
-                budget=_budget(evaluations, generations, env_steps, tokens, seconds),
-            )  # fmt: skip
-        )
+        run = Run.reopen(
+            folder, problem=problem, algorithm=algorithm, executor=executor, progress=progress is not False,
+            budget=_budget(
+                evaluations=evaluations, generations=generations, env_steps=env_steps, tokens=tokens, seconds=seconds
+            ),
+        )  # fmt: skip
+    _drive(run, debug)
 
 
 @app.command()
@@ -193,7 +197,7 @@ def render(
             raise FileNotFoundError(f"{folder}: expected the folder of a run, got no result.json in it{way}")
         pixels = re.fullmatch(r"(\d+)x(\d+)", size)
         if pixels is None:
-            raise ValueError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
+            raise InputError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
         result = Result.load(folder, setup.problem_in_file(folder, problem))
         found = result.problem
         wide, high = map(int, pixels.groups())
@@ -213,8 +217,8 @@ def render(
         typer.echo("\n".join(f"{name:12} {line}" for name, line in lines.items()))
 
 
-class Group(StrEnum):
-    """What the catalogue holds."""
+class Catalogue(StrEnum):
+    """One of the two."""
 
     PROBLEMS = "problems"
     ALGORITHMS = "algorithms"
@@ -222,16 +226,15 @@ class Group(StrEnum):
 
 @app.command("list")
 def list_(
-    group: Annotated[Group | None, typer.Argument(help="Only one of the two.")] = None,
+    group: Annotated[Catalogue | None, typer.Argument(help="Only one of the two.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show the catalogue: problems and algorithms."""
     from moopt import catalogue
 
-    describe = {Group.PROBLEMS: _problem_row, Group.ALGORITHMS: _algorithm_row}
-    tables = {
-        which: [describe[which](name) for name in catalogue.table(which)] for which in ([group] if group else Group)
-    }
+    describe = {Catalogue.PROBLEMS: _problem_row, Catalogue.ALGORITHMS: _algorithm_row}
+    shown = [group] if group else list(Catalogue)
+    tables = {which: [describe[which](name) for name in catalogue.table(which)] for which in shown}
     if as_json:
         typer.echo(json.dumps(tables, indent=1))
         return
@@ -252,16 +255,19 @@ def list_(
 # a run and how it ended
 
 
+GIVEN = (InputError, OSError, ImportError)  # values, files and packages: what is not there or does not fit
+
+
 @contextlib.contextmanager
-def _one_sentence(debug: bool) -> Iterator[None]:
-    """Turns what the user can mend into one line on stderr and exit code 2."""
+def _one_sentence(debug: bool, told: tuple[type[Exception], ...] = GIVEN) -> Iterator[None]:
+    """Turns what the user can mend into one line on stderr and exit code 2; any other error shows its traceback."""
     try:
         yield
     except KeyboardInterrupt:
         typer.echo("moopt: interrupted", err=True)
         raise typer.Exit(130) from None
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        if debug or not _about_input(error):
+    except told as error:
+        if debug:
             raise
         from moopt.catalogue.sources import one_line
 
@@ -269,23 +275,16 @@ def _one_sentence(debug: bool) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _about_input(error: Exception) -> bool:
-    """Whether moopt itself said so; an error inside someone's problem or a library is none of the input."""
-    places = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [place for place in places if place == __name__ or place.startswith("moopt.")]
-    if isinstance(error, OSError):
-        return not ours[-1].startswith("moopt.problem")
-    return bool(places[-1] == ours[-1])
-
-
-def _drive(run: Run) -> None:
+def _drive(run: Run, debug: bool) -> None:
     folder = run.folder or Path()
-    try:
-        result = run.run()
-    except Exception as error:
-        if not _about_input(error):
+    with _one_sentence(debug, (InputError,)):  # a file or package that a problem misses on the way is its own error
+        try:
+            result = run.run()
+        except InputError:
+            raise
+        except Exception:
             typer.echo(f"moopt: an error ended the run; to go on from there: moopt resume {folder}", err=True)
-        raise
+            raise
     typer.echo(_summary(result, folder))
     if result.status == "interrupted":
         typer.echo(f"moopt: interrupted; to go on: moopt resume {folder}", err=True)
@@ -323,22 +322,20 @@ def _free_folder(name: str) -> Path:
 # what the user wrote
 
 
-def _budget(*amounts: str | None) -> Budget | None:
-    """Budgets in the order of the options, whichever ends first."""
-    from moopt.budget import EnvSteps, Evaluations, Generations, Seconds, Tokens
+def _budget(**amounts: str | None) -> Budget | None:
+    """The budget of the options that were given, by unit: whichever ends first."""
+    from moopt.budget import UNITS, first_of
 
-    total: Budget | None = None
-    kinds: tuple[type[Any], ...] = (Evaluations, Generations, EnvSteps, Tokens, Seconds)
-    for kind, text in zip(kinds, amounts, strict=True):
+    numbers: dict[str, float] = {}
+    for unit, text in amounts.items():
         if text is None:
             continue
         try:
             n = float(text)
         except ValueError:
-            raise ValueError(f"{kind.__name__} budget: expected a number, got {text!r}") from None
-        part = kind(int(n) if n.is_integer() else n)
-        total = part if total is None else total | part
-    return total
+            raise InputError(f"{UNITS[unit].__name__} budget: expected a number, got {text!r}") from None
+        numbers[unit] = int(n) if n.is_integer() else n
+    return first_of(numbers)
 
 
 def _parameters(made: Any) -> list[str]:
@@ -358,14 +355,14 @@ def _options(
         key, equals, text = setting.partition("=")
         owner, dot, option = key.strip().rpartition(".")
         if not equals or not option or (dot and owner not in known):
-            raise ValueError(f"--set: expected [problem.|algorithm.]KEY=VALUE, got {setting!r}")
+            raise InputError(f"--set: expected [problem.|algorithm.]KEY=VALUE, got {setting!r}")
         owners = [owner] if dot else [name for name, options in known.items() if option in options]
         if len(owners) > 1:
-            raise ValueError(f"--set {option}: expected problem.{option} or algorithm.{option}, for both have it")
+            raise InputError(f"--set {option}: expected problem.{option} or algorithm.{option}, for both have it")
         if not owners or option not in known[owners[0]]:
             among = [name for part in (owners or known) for name in known[part]]
             has = f"an option among {', '.join(among)}" if among else "no options, for there are none"
-            raise ValueError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
+            raise InputError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
         try:
             value = json.loads(text)
         except ValueError:

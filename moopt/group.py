@@ -51,10 +51,8 @@ class Group:
         """Runs before their first step; `capacity` and `patience` are the archive's."""
         state = algorithm.init(problem, rng.fold(INIT))
         archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity, patience)
-        units = {"generations", "evaluations", *budget_units(budget)}
-        if problem.cost_unit is not None:
-            units.add(problem.cost_unit)
-        spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(units)}
+        units = {"generations", "evaluations", problem.cost_unit, *(leaf.unit for leaf in budget.leaves())}
+        spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(filter(None, units))}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
         none = Points.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
         memory = problem.memory(rng.fold(MEMORY))
@@ -147,10 +145,3 @@ class Group:
         self.last = tree.restore(self.last, saved["last"])
         self.memory = tree.restore(self.memory, saved["memory"])
         self.clock = saved["clock"]
-
-
-def budget_units(budget: Budget) -> set[str]:
-    """Every unit that some part of the budget counts, time apart."""
-    parts = getattr(budget, "parts", ())
-    own = {getattr(budget, "unit")} if hasattr(budget, "unit") else set()  # noqa: B009
-    return own.union(*(budget_units(part) for part in parts))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError, InputTypeError
 from moopt.points import Points
 from moopt.problem import Problem
 
@@ -31,7 +32,7 @@ def initial_points(problem: Problem, points: Any) -> Initial:
         _check(problem, x)
         for what, value, width in (("f", f, problem.n_obj), ("g", g, problem.n_con)):
             if value.shape != (len(x), width):
-                raise ValueError(f"initial: expected {what} of shape [{len(x)}, {width}], got {list(value.shape)}")
+                raise InputError(f"initial: expected {what} of shape [{len(x)}, {width}], got {list(value.shape)}")
         return Initial(Points(x, f, g, points.failed.cpu(), problem.signs), x[:0], [])
     if hasattr(points, "to_dict") and hasattr(points, "columns"):
         return _frame(problem, points)
@@ -41,7 +42,7 @@ def initial_points(problem: Problem, points: Any) -> Initial:
     try:
         x = torch.as_tensor(points).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
+        raise InputTypeError(
             f"initial: expected x, dicts, a DataFrame or Points, got {type(points).__name__}"
         ) from None
     _check(problem, x)
@@ -52,16 +53,16 @@ def _encode(problem: Problem, i: int, point: dict[str, Any]) -> Tensor:
     try:
         return problem.space.encode(point)
     except ValueError as error:
-        raise ValueError(f"initial point {i + 1}: {error}") from None
+        raise InputError(f"initial point {i + 1}: {error}") from None
 
 
 def _check(problem: Problem, x: Tensor) -> None:
     if x.ndim != 2 or x.shape[1] != problem.n_var:
-        raise ValueError(f"initial: expected points of shape [n, {problem.n_var}], got {list(x.shape)}")
+        raise InputError(f"initial: expected points of shape [n, {problem.n_var}], got {list(x.shape)}")
     outside = ~problem.space.contains(x)
     if outside.any():
         i = int(outside.nonzero()[0, 0])
-        raise ValueError(f"initial point {i + 1}: expected a point of the space, got {x[i].tolist()}")
+        raise InputError(f"initial point {i + 1}: expected a point of the space, got {x[i].tolist()}")
 
 
 def _frame(problem: Problem, frame: Any) -> Initial:
@@ -71,7 +72,7 @@ def _frame(problem: Problem, frame: Any) -> Initial:
     flat = all(name in frame.columns for name in columns)
     missing = [name for name in (columns if flat else names) if name not in frame.columns]
     if missing:
-        raise ValueError(f"initial: expected columns {names}, got none for {missing}")
+        raise InputError(f"initial: expected columns {names}, got none for {missing}")
     if flat and columns != names:
         x = torch.as_tensor(frame[columns].to_numpy(dtype=float))
         _check(problem, x)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from moopt._checks import InputTypeError
 from moopt.algorithm import Algorithm
 from moopt.budget import Budget
 from moopt.points import Points
@@ -163,4 +164,4 @@ def monitor(value: Monitor | Callable[[Snapshot], Any]) -> Monitor:
         return value
     if callable(value):
         return _Call(value)
-    raise TypeError(f"expected a Monitor or a callable, got {value!r}")
+    raise InputTypeError(f"expected a Monitor or a callable, got {value!r}")

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
 from moopt.points import Points
 from moopt.random import Rng
+from moopt.reference import reference_point
 from moopt.space import Kind, Space, Variable
 
 
@@ -112,23 +114,26 @@ class Problem(ABC):
 
     @property
     def reference_point(self) -> Tensor | None:
-        """Where hypervolume is measured from, float64[m], minimised; nadir + 0.1 (nadir - ideal) where known."""
+        """Where hypervolume is measured from, float64[m], minimised; a tenth beyond the nadir where known."""
         if self.ideal is None or self.nadir is None:
             return None
-        return self.nadir + 0.1 * (self.nadir - self.ideal)
+        return reference_point(self.ideal, self.nadir)
 
     def pareto_front(self, n: int) -> Tensor | None:
         """About `n` points of the true front, float64[n, m], minimised; `None` where unknown."""
         return None
 
+    def check_directions(self) -> None:
+        """Raises InputError unless `directions` says "min" or "max" of each objective, or nothing."""
+        known = self.directions
+        if known is not None and (len(known) != self.n_obj or not set(known) <= {"min", "max"}):
+            raise InputError(f"directions: expected {self.n_obj} of 'min' or 'max', got {known!r}")
+
     @cached_property
     def signs(self) -> tuple[int, ...]:
         """+1 for each minimised and -1 for each maximised objective. Raises ValueError for a bad declaration."""
-        if self.directions is None:
-            return (1,) * self.n_obj
-        if len(self.directions) != self.n_obj or not set(self.directions) <= {"min", "max"}:
-            raise ValueError(f"directions: expected {self.n_obj} of 'min' or 'max', got {self.directions!r}")
-        return tuple(1 if direction == "min" else -1 for direction in self.directions)
+        self.check_directions()
+        return tuple(1 if direction == "min" else -1 for direction in self.directions or ["min"] * self.n_obj)
 
     @property
     def objective_labels(self) -> list[str]:
@@ -159,7 +164,7 @@ class Problem(ABC):
         """
         answer = self.evaluate(torch.tensor([list(x)], dtype=torch.float64), None if seed is None else Rng(seed))
         if answer.failed.item():
-            raise ValueError(f"expected finite objectives and no NaN constraint, got {values}")
+            raise InputError(f"expected finite objectives and no NaN constraint, got {values}")
         f, g = answer.f[0].tolist(), answer.g[0].tolist()
         cost = 0 if answer.cost is None else int(answer.cost[0])
         return (f, g, cost) if answer.f_var is None else (f, g, cost, answer.f_var[0].tolist())
@@ -177,9 +182,9 @@ class Problem(ABC):
         """What `evaluate` gives, and the problem's memory after it: `None` where it learned nothing."""
         x = torch.as_tensor(x) if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
         if not x.is_floating_point():
-            raise TypeError(f"{self.name}: expected x of a floating dtype, got {x.dtype}")
+            raise InputTypeError(f"{self.name}: expected x of a floating dtype, got {x.dtype}")
         if x.ndim < 2 or x.shape[-1] != self.n_var:
-            raise ValueError(f"{self.name}: expected x of shape [..., n, {self.n_var}], got {list(x.shape)}")
+            raise InputError(f"{self.name}: expected x of shape [..., n, {self.n_var}], got {list(x.shape)}")
         if self.stochastic:
             rng = rng or Rng(range(x.shape[0] if x.ndim > 2 else 1), device=x.device, dtype=x.dtype)
             return self._complete(x, self._evaluate(x, Draw(rng, memory or {})))  # type: ignore[call-arg]
@@ -199,7 +204,7 @@ class Problem(ABC):
         for what, value, width in (("f", f, self.n_obj), ("g", g, self.n_con)):
             if not isinstance(value, Tensor) or value.shape != (*x.shape[:-1], width):
                 got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise ValueError(
+                raise InputError(
                     f"{self.name}._evaluate: expected {what} of shape {[*x.shape[:-1], width]}, got {got}"
                 )
         for name, column in known.items():
@@ -256,25 +261,25 @@ class FunctionProblem(Problem):
 
     def __post_init__(self) -> None:
         if self.function is not None and not callable(self.function):
-            raise ValueError(f"function: expected a callable, got {self.function!r}")
+            raise InputError(f"function: expected a callable, got {self.function!r}")
         if not isinstance(self.variables, Space):
             object.__setattr__(self, "variables", Space(self.variables))
         if isinstance(self.objectives, str) or not self.objectives:
-            raise ValueError(f"objectives: expected names with 'min' or 'max', got {self.objectives!r}")
+            raise InputError(f"objectives: expected names with 'min' or 'max', got {self.objectives!r}")
         if not isinstance(self.objectives, Mapping):
             object.__setattr__(self, "objectives", dict.fromkeys(self.objectives, "min"))
         for name, bound in (self.constraints or {}).items():
             if not (isinstance(bound, (tuple, list)) and len(bound) == 2 and bound[0] in ("<=", ">=")):
-                raise ValueError(f'constraint {name!r}: expected ("<=", bound) or (">=", bound), got {bound!r}')
+                raise InputError(f'constraint {name!r}: expected ("<=", bound) or (">=", bound), got {bound!r}')
             _checks.number(f"bound of constraint {name!r}", bound[1])
         outputs = [*self.objective_labels, *self.constraint_labels]
         if len(set(outputs)) < len(outputs):
-            raise ValueError(f"expected different names for objectives and constraints, got {outputs}")
+            raise InputError(f"expected different names for objectives and constraints, got {outputs}")
         if self.timeout is not None:
             _checks.number("timeout", self.timeout, low=1e-3)
         _checks.whole("retries", self.retries, low=0)
-        if self.signs:  # raises for a direction that is neither "min" nor "max"
-            object.__setattr__(self, "_by_keyword", self._takes_keywords())
+        self.check_directions()
+        object.__setattr__(self, "_by_keyword", self._takes_keywords())
 
     @property
     def name(self) -> str:
@@ -322,7 +327,7 @@ class FunctionProblem(Problem):
             signature.bind({})
             return False
         except TypeError:
-            raise ValueError(
+            raise InputError(
                 f"function {self.name}{signature}: expected arguments {', '.join(names)}, or a single one for a dict"
             ) from None
 
@@ -332,18 +337,18 @@ class FunctionProblem(Problem):
         Raises ValueError when the function answers with anything else, and whatever the function raises.
         """
         if self.function is None:
-            raise ValueError(f"{self.name} has no function: evaluate its points yourself, with Run.ask and Run.tell")
+            raise InputError(f"{self.name} has no function: evaluate its points yourself, with Run.ask and Run.tell")
         answer = self.function(**values) if self._by_keyword else self.function(dict(values))  # type: ignore[attr-defined]
         names = [*self.objective_labels, *self.constraint_labels]
         if isinstance(answer, Mapping):
             missing = [name for name in names if name not in answer]
             if missing:
-                raise ValueError(f"{self.name}: expected {names} in the answer, got {sorted(answer)}")
+                raise InputError(f"{self.name}: expected {names} in the answer, got {sorted(answer)}")
             return [answer[name] for name in names]
         several = isinstance(answer, (tuple, list)) or getattr(answer, "ndim", 0) > 0
         outputs = list(answer) if several else [answer]
         if len(outputs) != len(names):
-            raise ValueError(f"{self.name}: expected {len(names)} outputs ({', '.join(names)}), got {len(outputs)}")
+            raise InputError(f"{self.name}: expected {len(names)} outputs ({', '.join(names)}), got {len(outputs)}")
         return outputs
 
     def outcome(self, outputs: Sequence[Any]) -> tuple[list[float], list[float], list[float]]:
@@ -362,9 +367,9 @@ class FunctionProblem(Problem):
             try:
                 value = float(output)
             except (TypeError, ValueError):
-                raise ValueError(f"expected a number for {name!r}, got {output!r}") from None
+                raise InputError(f"expected a number for {name!r}, got {output!r}") from None
             if math.isnan(value) or (len(values) < self.n_obj and math.isinf(value)):
-                raise ValueError(f"expected a finite number for {name!r}, got {value}")
+                raise InputError(f"expected a finite number for {name!r}, got {value}")
             values.append(value)
         slack = self.slack(torch.tensor(values[self.n_obj :], dtype=torch.float64)).tolist()
         return values[: self.n_obj], slack, variances

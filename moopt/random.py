@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from moopt import _checks
 from moopt.kernels import philox
 
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -110,6 +111,6 @@ class Rng:
     def seed(self) -> int:
         """A 63-bit seed for a library with its own generator. Raises ValueError for more than one run."""
         if self.runs != 1:
-            raise ValueError(f"expected the generator of one run, got {self.runs} runs: take one first")
+            raise _checks.InputError(f"expected the generator of one run, got {self.runs} runs: take one first")
         low, high = philox.bits(self._keys, self._stream, 2)[0].tolist()
         return int(high >> 1 << 32 | low)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks, selection, tree
+from moopt._checks import InputError
 from moopt.catalogue.describe import Undescribable, describe, rebuild
 from moopt.points import Points
 from moopt.problem import FunctionProblem, Problem
@@ -121,13 +122,13 @@ class Result:
         if isinstance(weights, Mapping):
             unknown = set(weights) - set(labels)
             if unknown:
-                raise ValueError(f"weights: expected names among {labels}, got {sorted(unknown)}")
+                raise InputError(f"weights: expected names among {labels}, got {sorted(unknown)}")
             weights = [weights.get(label, 0.0) for label in labels]
         values = [1.0] * len(labels) if weights is None else [_checks.number("weight", w, 0.0) for w in weights]
         if len(values) != len(labels) or sum(values) == 0:
-            raise ValueError(f"weights: expected one for each of {labels}, not all zero, got {values}")
+            raise InputError(f"weights: expected one for each of {labels}, not all zero, got {values}")
         if not len(self.front):
-            raise ValueError("expected a front with at least one point, got an empty one")
+            raise InputError("expected a front with at least one point, got an empty one")
         f = self.front.f
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
@@ -142,7 +143,7 @@ class Result:
         """
         n, labels = len(self.front), self.problem.objective_labels
         if not n:
-            raise ValueError("expected a front with at least one point, got an empty one")
+            raise InputError("expected a front with at least one point, got an empty one")
         text = str(which).strip()
         kind, colon, name = text.partition(":")
         if text == "knee":
@@ -153,7 +154,7 @@ class Result:
             return int(text)
         known = ["knee", *(f"best:{label}" for label in labels)]
         near = "" if text.lstrip("-").isdecimal() else _checks.nearest(text, known)
-        raise ValueError(f"pick: expected {', '.join(known)} or a row from 0 to {n - 1}, got {which!r}{near}")
+        raise InputError(f"pick: expected {', '.join(known)} or a row from 0 to {n - 1}, got {which!r}{near}")
 
     def origin(self, i: int) -> Result:
         """The run that row `i` of `front` comes from; the first where several found the same."""
@@ -161,7 +162,7 @@ class Result:
         for run in self.runs:
             if bool(((run.front.x == x).all(-1) & (run.front.f == f).all(-1)).any()):
                 return run
-        raise ValueError(f"row {i} of the front: expected it in the front of a run, got it in none")
+        raise InputError(f"row {i} of the front: expected it in the front of a run, got it in none")
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of the front: scatter for two and three objectives, parallel coordinates above."""
@@ -201,7 +202,7 @@ class Result:
         points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
         history = self._history.state() if self._history else {}
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
-        content = {**self.summary(), "frame": described(self.problem), "parts": [r.summary() for r in self.parts]}
+        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
         write_json(folder / "result.json", content)
         write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
         write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
@@ -222,7 +223,7 @@ class Result:
         content, saved = read_json(folder / "result.json"), read_checkpoint(folder / "result.safetensors")
         if problem is not None and problem.name != content["problem"]:
             wanted = content["problem"]
-            raise ValueError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
+            raise InputError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
         problem = problem or rebuilt(content["frame"])
         history = History()
         if saved["history"]:
@@ -252,7 +253,7 @@ def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
     return pandas.DataFrame(table)
 
 
-def described(problem: Problem) -> dict[str, Any]:
+def frame_of(problem: Problem) -> dict[str, Any]:
     """JSON of what results need of a problem: itself where a new process can make it, and its names."""
     try:
         whole = describe(problem)
@@ -289,8 +290,8 @@ def _loaded(problem: Problem, summary: dict[str, Any], saved: Any, folder: Path)
         problem, summary["algorithm"], population, front, Status(summary["status"]), summary["message"],
         summary["spent"], summary["seconds"], summary["seed"], summary["hypervolume"], summary["convention"],
         None if reference is None else torch.tensor(reference, dtype=torch.float64), summary["failures"],
-        versions=summary["versions"], folder=folder, memory=_remembered(problem, saved.get("memory", {})),
-        notes=summary.get("notes", ()),
+        versions=summary["versions"], folder=folder, memory=_remembered(problem, saved["memory"]),
+        notes=summary["notes"],
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from moopt import _checks, catalogue, setup, tree
+from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm, Asking, Incremental, Spent, Turn, generation, spent_on
 from moopt.budget import Budget
 from moopt.budget import budget as as_budget
@@ -69,7 +70,7 @@ class Run:
             name = setup.default_algorithm(self.problem, self.budget)
             chosen, self.picked = catalogue.algorithm(name), f"{name} was picked; "
         if not isinstance(chosen, Algorithm):
-            raise TypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
+            raise InputTypeError(f"algorithm: expected a name or an Algorithm, got {chosen!r}")
         self.algorithm = chosen
         catalogue.check_pair(self.problem, self.algorithm)
         setup.check_budget(self.problem, self.algorithm, self.budget)
@@ -80,7 +81,7 @@ class Run:
             initial if isinstance(initial, Initial | None) else initial_points(self.problem, initial)
         )
         if self.initial is not None and not isinstance(self.algorithm, Asking):
-            raise ValueError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
+            raise InputError(f"initial: {type(self.algorithm).__name__} learns by itself and takes no points")
         self.by_trials = isinstance(self.algorithm, Asking) and (
             not self.problem.vectorized or executor is not None
         )
@@ -265,8 +266,9 @@ class Run:
             group.learn(evaluated)
             self.scorer.freeze(group)
         snapshot = Snapshot(self, group, evaluated)
-        if any([watching.on_step(snapshot) is True for watching in self.monitors]):
-            self.status = Status.STOPPED
+        for watching in self.monitors:  # all of them see every step, also after one asked to stop
+            if watching.on_step(snapshot) is True:
+                self.status = Status.STOPPED
 
     def _going(self) -> list[int]:
         """Numbers of the groups that go on, after setting those runs aside whose budget has ended."""
@@ -372,7 +374,7 @@ class Run:
             waiting = self._ask(ledger, 0, n)
         if not waiting and not isinstance(ledger.algorithm, Incremental) and self._given_out:
             n_open = len(ledger.open_trials(0))
-            raise ValueError(
+            raise InputError(
                 f"{self.algorithm_name} needs the results of all {n_open} points of its generation, "
                 "got a request for more before they were told"
             )
@@ -385,23 +387,23 @@ class Run:
         ledger = self._own_loop()
         for trial in finished:
             if trial.id not in self._given_out:
-                raise ValueError(f"expected trials that ask gave and that were not told yet, got trial {trial.id}")
+                raise InputError(f"expected trials that ask gave and that were not told yet, got trial {trial.id}")
             if trial.status == "asked":
-                raise ValueError(f"trial {trial.id}: expected an outcome (finish or fail), got none")
+                raise InputError(f"trial {trial.id}: expected an outcome (finish or fail), got none")
         with self.interrupts.whole():
             self._given_out -= {trial.id for trial in finished}
             self._tell(ledger, finished)
 
     def _own_loop(self) -> Ledger:
         if self.n_runs != 1 or not isinstance(self.algorithm, Asking):
-            raise ValueError(
+            raise InputError(
                 f"ask and tell: expected one run of an algorithm whose points others evaluate, got {self.n_runs} runs "
                 f"of {self.algorithm_name}"
             )
         self.by_trials = True
         self._start()
         if self.ledger is None:
-            raise ValueError("ask and tell: expected a run that run() did not drive")
+            raise InputError("ask and tell: expected a run that run() did not drive")
         return self.ledger
 
     # keeping

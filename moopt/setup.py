@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from moopt import catalogue
+from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.budget import Budget, Evaluations, Reached, Stalled
 from moopt.catalogue import sources
@@ -30,34 +31,35 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 def check_problem(problem: Any) -> Problem:
     """Raises TypeError or ValueError for a problem whose declaration does not hold together."""
     if not isinstance(problem, Problem):
-        raise TypeError(f"problem: expected a name or a Problem, got {problem!r}")
+        raise InputTypeError(f"problem: expected a name or a Problem, got {problem!r}")
     if not isinstance(getattr(problem, "space", None), Space):
-        raise TypeError(f"{problem.name}.space: expected a Space or Box, got {getattr(problem, 'space', None)!r}")
+        raise InputTypeError(f"{problem.name}.space: expected a Space or Box, got {getattr(problem, 'space', None)!r}")
     if not isinstance(getattr(problem, "n_obj", None), int) or problem.n_obj < 1 or problem.n_con < 0:
-        raise ValueError(
+        raise InputError(
             f"{problem.name}: expected n_obj of at least 1 and n_con of at least 0, "
             f"got {getattr(problem, 'n_obj', None)!r} and {problem.n_con!r}"
         )
     if problem.n_var != problem.space.n_var:
-        raise ValueError(f"{problem.name}: expected n_var of its space, {problem.space.n_var}, got {problem.n_var}")
+        raise InputError(f"{problem.name}: expected n_var of its space, {problem.space.n_var}, got {problem.n_var}")
     for what, labels, n in (
         ("objective_names", problem.objective_labels, problem.n_obj),
         ("objective_titles", problem.objective_titles or problem.objective_labels, problem.n_obj),
         ("constraint_names", problem.constraint_labels, problem.n_con),
     ):
         if len(labels) != n:
-            raise ValueError(f"{problem.name}.{what}: expected {n} names, got {labels}")
+            raise InputError(f"{problem.name}.{what}: expected {n} names, got {labels}")
     for what in ("ideal", "nadir", "reference_point"):
         point = getattr(problem, what)
         if point is not None and (point.shape != (problem.n_obj,) or not torch.isfinite(point).all()):
-            raise ValueError(f"{problem.name}.{what}: expected {problem.n_obj} finite numbers, got {point}")
-    return problem if problem.signs else problem  # reading the signs checks the directions
+            raise InputError(f"{problem.name}.{what}: expected {problem.n_obj} finite numbers, got {point}")
+    problem.check_directions()
+    return problem
 
 
 def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
     """Evaluations of the order that papers spend on such problems; raises ValueError where there is no custom."""
     if algorithm is not None and not isinstance(algorithm, Asking):
-        raise ValueError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
+        raise InputError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
     usual = algorithm.usual_evaluations if algorithm is not None else None
     return Evaluations(usual or (25_000 if problem.vectorized else 100))
 
@@ -81,20 +83,14 @@ def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None
     for unit in budget.limits():
         if unit not in spends:
             known = ", ".join(sorted(unit for unit in spends if unit))
-            raise ValueError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
-    for part in _parts(budget):
+            raise InputError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
+    for part in budget.leaves():
         if isinstance(part, Reached | Stalled) and not isinstance(algorithm, Asking):
             known = ", ".join(sorted(unit for unit in spends if unit))
-            raise ValueError(
+            raise InputError(
                 f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "
                 f"expected one in {known}, got {type(part).__name__}"
             )
-
-
-def _parts(budget: Budget) -> list[Budget]:
-    """A budget, or whatever is combined in it."""
-    parts = getattr(budget, "parts", None)
-    return [budget] if parts is None else [leaf for part in parts for leaf in _parts(part)]
 
 
 def device_of(device: torch.device | str | None) -> torch.device:
@@ -102,9 +98,9 @@ def device_of(device: torch.device | str | None) -> torch.device:
     try:
         found = torch.device(device or "cpu")
     except RuntimeError:
-        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}") from None
+        raise InputError(f"device: expected 'cpu' or 'cuda', got {device!r}") from None
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device: expected a device that is there, got {device!r}, and this torch sees no GPU")
+        raise InputError(f"device: expected a device that is there, got {device!r}, and this torch sees no GPU")
     return found
 
 
@@ -112,7 +108,7 @@ def dtype_of(dtype: torch.dtype | str | None) -> torch.dtype:
     """float64 or float32. Raises ValueError otherwise."""
     found = dtype if isinstance(dtype, torch.dtype) else DTYPES.get(dtype or "float64")
     if found is None or found not in DTYPES.values():
-        raise ValueError(f"dtype: expected float64 or float32, got {dtype!r}")
+        raise InputError(f"dtype: expected float64 or float32, got {dtype!r}")
     return found
 
 
@@ -182,10 +178,10 @@ def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> 
     if given is not None:
         name = given.name if key == "problem" else type(given).__name__
         if name != saved["name"]:
-            raise ValueError(f"{folder}: expected the {key} {saved['name']} that the run has, got {name}")
+            raise InputError(f"{folder}: expected the {key} {saved['name']} that the run has, got {name}")
         return given
     if "undescribed" in saved:
-        raise ValueError(
+        raise InputError(
             f"{folder}: expected {key}=... to resume with, because that of the run cannot be found by name "
             f"({saved['undescribed']})"
         )

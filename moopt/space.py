@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError, InputTypeError
+
 
 class Kind(IntEnum):
     """What a column of `x` holds."""
@@ -51,7 +53,7 @@ class Variable(ABC):
 def _finite_pair(what: str, low: float, high: float) -> None:
     numeric = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in (low, high))
     if not numeric or not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"{what}: expected finite bounds with low < high, got low={low!r}, high={high!r}")
+        raise InputError(f"{what}: expected finite bounds with low < high, got low={low!r}, high={high!r}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Real(Variable):
     def __post_init__(self) -> None:
         _finite_pair("Real", self.low, self.high)
         if self.log and self.low <= 0:
-            raise ValueError(f"Real(log=True): expected low > 0, got low={self.low!r}")
+            raise InputError(f"Real(log=True): expected low > 0, got low={self.low!r}")
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
@@ -82,7 +84,7 @@ class Real(Variable):
 
     def encode(self, value: Any) -> list[float]:
         if not (isinstance(value, (int, float, np.number)) and self.low <= value <= self.high):
-            raise ValueError(f"expected a number in [{self.low}, {self.high}], got {value!r}")
+            raise InputError(f"expected a number in [{self.low}, {self.high}], got {value!r}")
         return [math.log(value) if self.log else float(value)]
 
 
@@ -97,7 +99,7 @@ class Integer(Variable):
     def __post_init__(self) -> None:
         _finite_pair("Integer", self.low, self.high)
         if self.low != int(self.low) or self.high != int(self.high):
-            raise ValueError(f"Integer: expected integral bounds, got low={self.low!r}, high={self.high!r}")
+            raise InputError(f"Integer: expected integral bounds, got low={self.low!r}, high={self.high!r}")
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return np.array([self.low], dtype=float), np.array([self.high], dtype=float)
@@ -108,7 +110,7 @@ class Integer(Variable):
     def encode(self, value: Any) -> list[float]:
         numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not (numeric and value == int(value) and self.low <= value <= self.high):
-            raise ValueError(f"expected an integer in [{self.low}, {self.high}], got {value!r}")
+            raise InputError(f"expected an integer in [{self.low}, {self.high}], got {value!r}")
         return [float(value)]
 
 
@@ -121,9 +123,9 @@ class Choice(Variable):
 
     def __post_init__(self) -> None:
         if isinstance(self.options, str) or not isinstance(self.options, Sequence) or not self.options:
-            raise ValueError(f"Choice: expected a non-empty list of options, got {self.options!r}")
+            raise InputError(f"Choice: expected a non-empty list of options, got {self.options!r}")
         if any(a == b and type(a) is type(b) for i, a in enumerate(self.options) for b in self.options[:i]):
-            raise ValueError(f"Choice: expected different options, got {list(self.options)!r}")
+            raise InputError(f"Choice: expected different options, got {list(self.options)!r}")
         object.__setattr__(self, "options", tuple(self.options))
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +139,7 @@ class Choice(Variable):
         for i, option in enumerate(self.options):
             if option == value and isinstance(option, bool) == isinstance(value, (bool, np.bool_)):
                 return [float(i)]
-        raise ValueError(f"expected one of {list(self.options)}, got {value!r}")
+        raise InputError(f"expected one of {list(self.options)}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Flag(Variable):
 
     def encode(self, value: Any) -> list[float]:
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"expected True or False, got {value!r}")
+            raise InputError(f"expected True or False, got {value!r}")
         return [float(value)]
 
 
@@ -168,7 +170,7 @@ class Permutation(Variable):
     def __post_init__(self) -> None:
         items = tuple(range(self.items)) if isinstance(self.items, int) else tuple(self.items)
         if len(items) < 2 or len(set(items)) < len(items):
-            raise ValueError(f"Permutation: expected two or more different items, got {self.items!r}")
+            raise InputError(f"Permutation: expected two or more different items, got {self.items!r}")
         object.__setattr__(self, "items", items)
         object.__setattr__(self, "n_columns", len(items))
 
@@ -181,7 +183,7 @@ class Permutation(Variable):
     def encode(self, value: Any) -> list[float]:
         items: tuple[Any, ...] = self.items  # type: ignore[assignment]
         if not isinstance(value, Sequence) or sorted(map(repr, value)) != sorted(map(repr, items)):
-            raise ValueError(f"expected an order of {list(items)}, got {value!r}")
+            raise InputError(f"expected an order of {list(items)}, got {value!r}")
         return [float(items.index(v)) for v in value]
 
 
@@ -206,7 +208,7 @@ class _Vector(Variable):
     def encode(self, value: Any) -> list[float]:
         row = np.asarray(value, dtype=float)
         if row.shape != self.low.shape or not ((row >= self.low) & (row <= self.high)).all():
-            raise ValueError(f"expected {len(self.low)} numbers within their bounds, got {value!r}")
+            raise InputError(f"expected {len(self.low)} numbers within their bounds, got {value!r}")
         return row.tolist()  # type: ignore[no-any-return]
 
 
@@ -218,9 +220,9 @@ class Space:
 
     def __init__(self, variables: Mapping[str, Variable | Box]) -> None:
         if not isinstance(variables, Mapping):
-            raise TypeError(f"expected a dict of named variables, got {type(variables).__name__}")
+            raise InputTypeError(f"expected a dict of named variables, got {type(variables).__name__}")
         if not variables:
-            raise ValueError("expected at least one variable, got an empty space")
+            raise InputError("expected at least one variable, got an empty space")
         self.variables: dict[str, Variable] = {}
         self.columns: dict[str, slice] = {}
         start = 0
@@ -228,7 +230,7 @@ class Space:
             if isinstance(variable, Box):
                 variable = variable.variables["x"]
             if not isinstance(name, str) or not isinstance(variable, Variable):
-                raise TypeError(
+                raise InputTypeError(
                     f"expected a name with Real, Integer, Choice, Flag, Permutation or Box, got {name!r}: {variable!r}"
                 )
             self.variables[name] = variable
@@ -273,18 +275,6 @@ class Space:
     def permutation_columns(self) -> list[slice]:
         """Columns of each permutation variable."""
         return [self.columns[name] for name, v in self.variables.items() if v.kind is Kind.PERMUTATION]
-
-    @property
-    def n_discrete(self) -> float:
-        """Number of different points, infinite where a variable is real."""
-        if Kind.REAL in self.kinds:
-            return math.inf
-        sizes = 1.0
-        for variable in self.variables.values():
-            low, high = variable.bounds()
-            fits = variable.kind is Kind.PERMUTATION
-            sizes *= math.factorial(variable.n_columns) if fits else float(high[0] - low[0] + 1)
-        return sizes
 
     def sample(self, u: Tensor) -> Tensor:
         """Points at uniform random places: u[..., n, d] in (0, 1) -> x[..., n, d]."""
@@ -351,13 +341,13 @@ class Space:
         if set(values) != set(self.variables):
             missing, unknown = set(self.variables) - set(values), set(values) - set(self.variables)
             known = sorted(self.variables)
-            raise ValueError(f"expected values for {known}, got missing {sorted(missing)}, unknown {sorted(unknown)}")
+            raise InputError(f"expected values for {known}, got missing {sorted(missing)}, unknown {sorted(unknown)}")
         row: list[float] = []
         for name, variable in self.variables.items():
             try:
                 row += variable.encode(values[name])
             except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+                raise InputError(f"{name}: {error}") from None
         return torch.tensor(row, dtype=torch.float64)
 
 
@@ -375,15 +365,15 @@ class Box(Space):
             shape = np.broadcast_shapes(lows.shape, highs.shape, (n_var,) if n_var is not None else (1,))
             lows, highs = (np.broadcast_to(v, shape).copy() for v in (lows, highs))
         except (ValueError, TypeError):
-            raise ValueError(
+            raise InputError(
                 f"Box: expected numbers, one or one for each column, got low={low!r}, high={high!r}, n_var={n_var}"
             ) from None
         if lows.ndim != 1 or not len(lows):
-            raise ValueError(f"Box: expected at least one column, got bounds of shape {lows.shape}")
+            raise InputError(f"Box: expected at least one column, got bounds of shape {lows.shape}")
         wrong = np.flatnonzero(~(np.isfinite(lows) & np.isfinite(highs) & (lows < highs)))
         if len(wrong):
             i = int(wrong[0])
-            raise ValueError(
+            raise InputError(
                 f"Box: expected finite bounds with low < high, got low={lows[i]}, high={highs[i]} in column {i + 1}"
             )
         super().__init__({"x": _Vector(lows, highs)})

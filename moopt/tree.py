@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
+
 T = TypeVar("T")
 
 
@@ -88,7 +90,7 @@ def restore(template: T, saved: Any, path: str = "") -> T:
         items = dict(enumerate(saved)) if isinstance(saved, list) else saved if isinstance(saved, dict) else {}
         keys = list(range(len(children))) if isinstance(saved, list) else [name for name, _ in children]
         if list(items) != keys:
-            raise ValueError(f"expected a saved state with {keys} at {path or 'its root'!r}, got {list(items)}")
+            raise InputError(f"expected a saved state with {keys} at {path or 'its root'!r}, got {list(items)}")
         values = [
             restore(child, items[key], f"{path}.{name}")
             for key, (name, child) in zip(keys, children, strict=True)
@@ -96,6 +98,6 @@ def restore(template: T, saved: Any, path: str = "") -> T:
         return _rebuild(template, values)  # type: ignore[no-any-return]
     if isinstance(template, Tensor):
         if not isinstance(saved, Tensor) or saved.dtype != template.dtype or saved.ndim != template.ndim:
-            raise ValueError(f"expected a saved tensor like {template.dtype}[{template.ndim} axes] at {path!r}")
+            raise InputError(f"expected a saved tensor like {template.dtype}[{template.ndim} axes] at {path!r}")
         return saved.to(template.device)  # type: ignore[return-value]
     return saved  # type: ignore[no-any-return]

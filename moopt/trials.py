@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks, tree
+from moopt._checks import InputError
 from moopt.algorithm import Asking, Incremental, Spent, Turn, spent_on
 from moopt.executors import Executor, Outcome
 from moopt.group import INITIAL, TRIALS, Group
@@ -75,7 +76,7 @@ class Trial:
         """
         problem = self._problem
         if problem is None:
-            raise ValueError("expected a trial that Run.ask gave")
+            raise InputError("expected a trial that Run.ask gave")
         parts: list[Tensor] = []
         for what, given, labels in (
             ("objectives", objectives, problem.objective_labels),
@@ -85,11 +86,11 @@ class Trial:
             if isinstance(given, Mapping) and set(given) == set(labels):
                 given = [given[label] for label in labels]
             if isinstance(given, Mapping) or len(given) != len(labels):
-                raise ValueError(f"{what}: expected values for {labels}, got {given!r}")
+                raise InputError(f"{what}: expected values for {labels}, got {given!r}")
             parts.append(torch.tensor([float(value) for value in given], dtype=torch.float64))
         self.cost = _checks.whole("cost", cost, low=0)
         if self.cost and problem.cost_unit is None:
-            raise ValueError(f"cost: expected none, because {problem.name} declares no cost_unit, got {cost!r}")
+            raise InputError(f"cost: expected none, because {problem.name} declares no cost_unit, got {cost!r}")
         f, g = parts[0] * torch.tensor(problem.signs), problem.slack(parts[1])
         if not torch.isfinite(f).all() or torch.isnan(g).any():
             self.fail(f"expected finite objectives and no NaN constraint, got {objectives!r} {constraints!r}")
@@ -264,10 +265,9 @@ class Ledger:
             for outcome in event["trials"]:
                 vars(self.trials[outcome["id"]]).update(outcome)
         else:
-            rows = torch.tensor([x for _, _, x, *_ in event["trials"]], dtype=torch.float64)
-            for (number, run, x, *seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
-                drawn = seed[0] if seed else None  # journals before seeds have none
-                self.trials.append(Trial(number, run, x, values, seed=drawn, _problem=self.problem))
+            rows = torch.tensor([x for _, _, x, _ in event["trials"]], dtype=torch.float64)
+            for (number, run, x, seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
+                self.trials.append(Trial(number, run, x, values, seed=seed, _problem=self.problem))
 
     def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Points, Spent]]:
         """Repeats one journal event after the checkpoint; returns what the algorithm was told and what that spent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from moopt import _checks
 from moopt.operators.directions import das_dennis, layered_directions
 from moopt.problem import Draw, Problem
+from moopt.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,39 @@ class Noisy(Problem):
         deviation = self.noise * torch.tensor(self.spread[:1] * self.n_obj if len(self.spread) == 1 else self.spread)
         noisy: Tensor = f + deviation.to(f) * rng.normal(n, self.n_obj).to(f).reshape(f.shape)
         return (noisy, g[0]) if g else noisy
+
+
+class NoisyForm(Noisy):
+    """Another problem with noise: a subclass names the `inner` one, whose space, objectives and points it has."""
+
+    inner: ClassVar[Problem]
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        return self.inner.space
+
+    @property
+    def n_obj(self) -> int:  # type: ignore[override]
+        return self.inner.n_obj
+
+    @property
+    def objective_titles(self) -> Sequence[str] | None:  # type: ignore[override]
+        return self.inner.objective_titles
+
+    @property
+    def differentiable(self) -> bool:  # type: ignore[override]
+        return self.inner.differentiable
+
+    @property
+    def ideal(self) -> Tensor | None:
+        return self.inner.ideal
+
+    @property
+    def nadir(self) -> Tensor | None:
+        return self.inner.nadir
+
+    def _exact(self, x: Tensor) -> Tensor:
+        return self.inner.evaluate(x).f
 
 
 def sphere_distance(tail: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.generative import GenerativeProblem
 from moopt.points import Points
 from moopt.problem import Answer, Draw
@@ -106,7 +107,7 @@ class ExactAlignment(GenerativeProblem):
         _checks.whole("n_obj", self.n_obj, low=2, high=3)
         _checks.whole("length", self.length, low=2, high=5)
         if _checks.number("beta", self.beta) <= 0:
-            raise ValueError(f"beta: expected a positive number, got {self.beta!r}")
+            raise InputError(f"beta: expected a positive number, got {self.beta!r}")
         _checks.whole("samples", self.samples, low=2)
         _checks.truth("exact", self.exact)
 
@@ -203,7 +204,7 @@ class ExactAlignment(GenerativeProblem):
         """How far the best policy is tilted along each reward: weights[..., m] -> [..., 2]."""
         of_rewards, price = self.preference(weights)
         if not bool((weights >= 0).all() & (price > 0).all()):
-            raise ValueError(f"weights: expected none negative and a price of KL, got {weights.tolist()}")
+            raise InputError(f"weights: expected none negative and a price of KL, got {weights.tolist()}")
         return of_rewards / price[..., None]
 
     def _tilted(self, tilt: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.random import Rng
 from moopt.sequential import TabularProblem
 from moopt.space import Choice, Space
@@ -64,9 +65,9 @@ class DeepSeaTreasure(TabularProblem):
 
     def __post_init__(self) -> None:
         if self.front not in TREASURES:
-            raise ValueError(f"front: expected one of {list(TREASURES)}, got {self.front!r}")
+            raise InputError(f"front: expected one of {list(TREASURES)}, got {self.front!r}")
         if not 0 < _checks.number("discount", self.discount) <= 1:
-            raise ValueError(f"discount: expected a number in (0, 1], got {self.discount!r}")
+            raise InputError(f"discount: expected a number in (0, 1], got {self.discount!r}")
         object.__setattr__(self, "horizon", _checks.whole("horizon", self.horizon))
 
     @cached_property

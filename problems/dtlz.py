@@ -24,7 +24,6 @@ from torch.quasirandom import SobolEngine
 
 from moopt import _checks
 from moopt.kernels.shared.arithmetic import power
-from moopt.problem import Problem
 from moopt.problems._functions import (
     Noisy,
     linear_shape,
@@ -33,11 +32,12 @@ from moopt.problems._functions import (
     sphere_distance,
     spherical_shape,
 )
+from moopt.problems._published import Published
 from moopt.space import Box
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DTLZ(Problem):
+class _DTLZ(Published):
     """Options: `n_obj` objectives; `n_var` variables, n_obj - 1 + k where not given.
 
     Raises ValueError for fewer than two objectives or fewer variables than objectives.
@@ -48,6 +48,8 @@ class _DTLZ(Problem):
 
     k: ClassVar[int] = 10
     differentiable = True
+    _ideal = (0.0,)
+    _nadir = (1.0,)
 
     def __post_init__(self) -> None:
         n_obj = _checks.whole("n_obj", self.n_obj, low=2)
@@ -58,14 +60,6 @@ class _DTLZ(Problem):
     @cached_property
     def space(self) -> Box:  # type: ignore[override]
         return Box(0.0, 1.0, self.n_var)
-
-    @property
-    def ideal(self) -> Tensor:
-        return torch.zeros(self.n_obj, dtype=torch.float64)
-
-    @property
-    def nadir(self) -> Tensor:
-        return torch.ones(self.n_obj, dtype=torch.float64)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Position on the front and distance from it: x[..., d] -> [..., m-1], [..., k]."""
@@ -79,14 +73,11 @@ class DTLZ1(_DTLZ):
     """The plane where the objectives sum to 1/2, behind 11^k - 1 local fronts."""
 
     k = 5
+    _nadir = (0.5,)
 
     def _evaluate(self, x: Tensor) -> Tensor:
         position, tail = self._split(x)
         return 0.5 * (1.0 + rastrigin_distance(tail)) * linear_shape(position)
-
-    @property
-    def nadir(self) -> Tensor:
-        return torch.full((self.n_obj,), 0.5, dtype=torch.float64)
 
     def pareto_front(self, n: int) -> Tensor:
         return 0.5 * self._lattice(n)
@@ -94,6 +85,11 @@ class DTLZ1(_DTLZ):
 
 class _Sphere(_DTLZ):
     """Problems whose front is the unit sphere's positive part."""
+
+    def _round(self, x: Tensor) -> Tensor:
+        """The spheres of DTLZ2, which end at its front."""
+        position, tail = self._split(x)
+        return (1.0 + sphere_distance(tail)) * spherical_shape(0.5 * math.pi * position)
 
     def pareto_front(self, n: int) -> Tensor:
         lattice = self._lattice(n)
@@ -104,12 +100,11 @@ class DTLZ2(_Sphere):
     """The unit sphere."""
 
     def _evaluate(self, x: Tensor) -> Tensor:
-        position, tail = self._split(x)
-        return (1.0 + sphere_distance(tail)) * spherical_shape(0.5 * math.pi * position)
+        return self._round(x)
 
 
 @dataclass(frozen=True, kw_only=True)
-class C2DTLZ2(Noisy, DTLZ2):  # type: ignore[misc]
+class C2DTLZ2(Noisy, _Sphere):
     """What of the unit sphere lies near its corners and its centre; options of DTLZ2 and `noise`.
 
     H. Jain, K. Deb (2014), "An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point Based
@@ -127,7 +122,7 @@ class C2DTLZ2(Noisy, DTLZ2):  # type: ignore[misc]
         Noisy.__post_init__(self)
 
     def _exact(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f = DTLZ2._evaluate(self, x)
+        f = self._round(x)
         return f, self._outside(f)[..., None]
 
     def _outside(self, f: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError, MissingPackage
 from moopt.catalogue.sources import one_line
 from moopt.problem import Answer, Draw, Problem, TrialValue
 from moopt.space import Box
@@ -69,16 +70,16 @@ class MOGymnasium(Problem):
 
     def __post_init__(self) -> None:
         if not isinstance(self.env, str):
-            raise ValueError(f"env: expected the name of an environment, got {self.env!r}")
+            raise InputError(f"env: expected the name of an environment, got {self.env!r}")
         if not isinstance(self.env_options, Mapping):
-            raise ValueError(f"env_options: expected names with values, got {self.env_options!r}")
+            raise InputError(f"env_options: expected names with values, got {self.env_options!r}")
         hidden = _checks.wholes("hidden", self.hidden)
         horizon = None if self.horizon is None else _checks.whole("horizon", self.horizon)
         if not 0 < _checks.number("discount", self.discount) <= 1:
-            raise ValueError(f"discount: expected a number in (0, 1], got {self.discount!r}")
+            raise InputError(f"discount: expected a number in (0, 1], got {self.discount!r}")
         bound = _checks.number("bound", self.bound)
         if bound <= 0:
-            raise ValueError(f"bound: expected a positive number, got {self.bound!r}")
+            raise InputError(f"bound: expected a positive number, got {self.bound!r}")
         vars(self).update(hidden=hidden, horizon=horizon, episodes=_checks.whole("episodes", self.episodes))
 
         n_in, n_out, n_obj = self._widths()
@@ -95,14 +96,14 @@ class MOGymnasium(Problem):
         seen, actions, rewards = env.observation_space, env.action_space, getattr(env.unwrapped, "reward_space", None)
         n_in = math.prod(seen.shape) if isinstance(seen, Box) else 0
         if not 0 < n_in <= MOST_NUMBERS:
-            raise ValueError(f"env {self.env}: expected a Box of at most {MOST_NUMBERS} numbers to observe, got {seen}")
+            raise InputError(f"env {self.env}: expected a Box of at most {MOST_NUMBERS} numbers to observe, got {seen}")
         n_out = int(actions.n) if isinstance(actions, Discrete) else math.prod(actions.shape or (0,))
         if not isinstance(actions, Discrete) and not (isinstance(actions, Box) and actions.is_bounded() and n_out):
-            raise ValueError(f"env {self.env}: expected actions that are Discrete or a bounded Box, got {actions}")
+            raise InputError(f"env {self.env}: expected actions that are Discrete or a bounded Box, got {actions}")
         if not isinstance(rewards, Box) or len(rewards.shape) != 1 or not rewards.shape[0]:
-            raise ValueError(f"env {self.env}: expected rewards that are vectors (a reward_space), got {rewards}")
+            raise InputError(f"env {self.env}: expected rewards that are vectors (a reward_space), got {rewards}")
         if env.spec.max_episode_steps is None:
-            raise ValueError(f"env {self.env}: expected horizon=N, because it sets no limit to its steps")
+            raise InputError(f"env {self.env}: expected horizon=N, because it sets no limit to its steps")
         return n_in, n_out, int(rewards.shape[0])
 
     @cached_property
@@ -113,20 +114,20 @@ class MOGymnasium(Problem):
             from gymnasium import error, registry
         except ImportError as missing:
             text = f"mogymnasium: expected MO-Gymnasium, install moopt[morl] ({missing})"
-            raise ImportError(text, name=missing.name) from None
+            raise MissingPackage(text, name=missing.name) from None
         if ":" not in self.env and self.env not in registry:
             ours = [name for name, spec in registry.items() if "mo_gymnasium" in str(spec.entry_point)]
             near = _checks.nearest(self.env, ours)
-            raise ValueError(f"env: expected the name of an environment of MO-Gymnasium, got {self.env!r}{near}")
+            raise InputError(f"env: expected the name of an environment of MO-Gymnasium, got {self.env!r}{near}")
         try:
             with _held(0):
                 return mo_gymnasium.make(self.env, max_episode_steps=self.horizon, **self.env_options)
         except (ImportError, error.DependencyNotInstalled) as missing:
             cause = missing if isinstance(missing, ImportError) else missing.__cause__
-            raise ImportError(f"env {self.env}: {one_line(missing)}", name=getattr(cause, "name", None)) from None
+            raise MissingPackage(f"env {self.env}: {one_line(missing)}", name=getattr(cause, "name", None)) from None
         except Exception as refused:
             text = f"{type(refused).__name__}: {one_line(refused)}"
-            raise ValueError(f"env {self.env}: expected a name and options that make one, got {text}") from None
+            raise InputError(f"env {self.env}: expected a name and options that make one, got {text}") from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_environment"}
@@ -134,7 +135,7 @@ class MOGymnasium(Problem):
     def trial(self, x: Sequence[float], values: Mapping[str, Any], seed: int | None = None) -> TrialValue:
         returns, steps = self._returns(x, 0 if seed is None else seed)
         if not np.isfinite(returns).all():
-            raise ValueError(f"expected finite returns, got {returns.tolist()}")
+            raise InputError(f"expected finite returns, got {returns.tolist()}")
         return (-returns).tolist(), [], steps
 
     def _evaluate(self, x: Tensor, draw: Draw) -> Answer:  # type: ignore[override]

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.kernels.shared.arithmetic import power
 from moopt.problems._functions import Noisy, linear_shape, simplex_lattice, spherical_shape
 from moopt.selection import nondominated_mask
@@ -322,7 +323,7 @@ class MW5(_Arc):
 
     def __post_init__(self) -> None:
         if self.distance not in ("g1", "g3"):
-            raise ValueError(f"distance: expected g1 or g3, got {self.distance!r}")
+            raise InputError(f"distance: expected g1 or g3, got {self.distance!r}")
         super().__post_init__()
 
     @property

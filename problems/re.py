@@ -40,32 +40,22 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.kernels.shared.arithmetic import power
-from moopt.problem import Problem
-from moopt.problems._functions import Noisy
+from moopt.problems._functions import NoisyForm
+from moopt.problems._published import Published
 from moopt.random import Rng
 from moopt.space import Integer, Real, Space, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RE(Problem):
+class _RE(Published):
     """A problem without options; subclasses name their variables and published points."""
 
     variables: ClassVar[Mapping[str, Variable]]
     differentiable = True
-    _ideal: ClassVar[tuple[float, ...]]
-    _nadir: ClassVar[tuple[float, ...]]
 
     @cached_property
     def space(self) -> Space:  # type: ignore[override]
         return Space(self.variables)
-
-    @property
-    def ideal(self) -> Tensor:
-        return torch.tensor(self._ideal, dtype=torch.float64)
-
-    @property
-    def nadir(self) -> Tensor:
-        return torch.tensor(self._nadir, dtype=torch.float64)
 
 
 def _violation(*slack: Tensor) -> Tensor:
@@ -349,17 +339,15 @@ class RE34(_RE):
         return torch.stack((mass, acceleration, intrusion), -1)
 
 
-class VehicleSafety(Noisy, RE34):  # type: ignore[misc]
+class VehicleSafety(NoisyForm):
     """RE34 with the reference point of BoTorch's test function, of which hypervolumes are published; option `noise`."""
 
+    inner = RE34()
     spread = (42.8, 5.7, 0.27)
 
     @property
     def reference_point(self) -> Tensor:
         return torch.tensor((1864.72022, 11.81993945, 0.2903999384), dtype=torch.float64)
-
-    def _exact(self, x: Tensor) -> Tensor:
-        return RE34._evaluate(self, x)
 
 
 class RE35(_RE):
@@ -528,17 +516,15 @@ class RE41(_RE):
         return torch.stack((weight, pubic_force, 0.5 * (pillar_velocity + door_velocity), violation), -1)
 
 
-class CarSideImpact(Noisy, RE41):  # type: ignore[misc]
+class CarSideImpact(NoisyForm):
     """RE41 with the reference point of BoTorch's test function, of which hypervolumes are published; option `noise`."""
 
+    inner = RE41()
     spread = (25.0, 1.2, 3.5, 25.0)
 
     @property
     def reference_point(self) -> Tensor:
         return torch.tensor((45.4872, 4.5114, 13.3394, 10.3942), dtype=torch.float64)
-
-    def _exact(self, x: Tensor) -> Tensor:
-        return RE41._evaluate(self, x)
 
 
 class RE42(_RE):

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.learning.moments import Moments
 from moopt.learning.policy import MLP
 from moopt.physics import BodyState, Physics, gymnasium_model, physics
@@ -99,14 +100,14 @@ class RobotControl(SequentialProblem):
             object.__setattr__(self, name, _checks.whole(name, getattr(self, name)))
         object.__setattr__(self, "hidden", _checks.wholes("hidden", self.hidden))
         if _checks.number("bound", self.bound) <= 0:
-            raise ValueError(f"bound: expected a positive number, got {self.bound!r}")
+            raise InputError(f"bound: expected a positive number, got {self.bound!r}")
         choices = {"normalise": ("published", "learned", "not"), "bonus": ("all", "first"), "version": (VERSION,)}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.normalise == "published" and "mean" not in published(self.name):
-            raise ValueError(f"normalise: expected learned or not, for nothing is published of {self.name}")
-        self.model  # noqa: B018  # a missing package is told now
+            raise InputError(f"normalise: expected learned or not, for nothing is published of {self.name}")
+        _ = self.model  # raises MissingPackage now, not in the first evaluation
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # engines stay in their process

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.physics import BodyState, Physics, physics
 from moopt.physics.model import bare, compiled, gymnasium_spec, variants
 from moopt.random import Rng
@@ -117,7 +118,7 @@ class CheetahDesign(SequentialProblem):
             object.__setattr__(self, name, _checks.whole(name, getattr(self, name)))
         for name, known in (("controller", ("fixed", "searched")), ("version", (VERSION,))):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         _standard()  # a missing package is told now
 
     @cached_property

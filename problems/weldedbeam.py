@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.problem import Problem
 from moopt.space import Choice, Integer, Real, Space
 
@@ -55,7 +56,7 @@ class WeldedBeam(Problem):
         for name, options in self._choices.items():
             if (given := getattr(self, name)) is not None and given not in options:
                 near = _checks.nearest(str(given), options)
-                raise ValueError(f"{name}: expected one of {', '.join(options)}, got {given!r}{near}")
+                raise InputError(f"{name}: expected one of {', '.join(options)}, got {given!r}{near}")
 
     @property
     def _choices(self) -> dict[str, list[str]]:

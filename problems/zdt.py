@@ -17,20 +17,20 @@ from torch import Tensor
 
 from moopt import _checks
 from moopt.kernels.shared.arithmetic import power
-from moopt.problem import Problem
+from moopt.problems._published import Published
 from moopt.space import Box
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ZDT(Problem):
+class _ZDT(Published):
     """Option: `n_var` variables. Raises ValueError for fewer than two."""
 
     n_var: int = 30
 
     n_obj = 2
     differentiable = True
-    _ideal: ClassVar[tuple[float, float]] = (0.0, 0.0)
-    _nadir: ClassVar[tuple[float, float]] = (1.0, 1.0)
+    _ideal: ClassVar[tuple[float, ...]] = (0.0,)
+    _nadir: ClassVar[tuple[float, ...]] = (1.0,)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_var", _checks.whole("n_var", self.n_var, low=2))
@@ -38,14 +38,6 @@ class _ZDT(Problem):
     @cached_property
     def space(self) -> Box:  # type: ignore[override]
         return Box(0.0, 1.0, self.n_var)
-
-    @property
-    def ideal(self) -> Tensor:
-        return torch.tensor(self._ideal, dtype=torch.float64)
-
-    @property
-    def nadir(self) -> Tensor:
-        return torch.tensor(self._nadir, dtype=torch.float64)
 
 
 def _distance(x: Tensor) -> Tensor:

@@ -54,6 +54,16 @@ class Wrong(Slope):
         raise OSError("the sensor is gone")
 
 
+class Careless(Slope):
+    def _evaluate(self, x):
+        raise ValueError("the solver did not converge")
+
+
+class Lost(Slope):
+    def _evaluate(self, x):
+        import not_installed_anywhere
+
+
 class Narrow(Slope):
     def _evaluate(self, x):
         return x[..., :1]
@@ -256,7 +266,7 @@ def test_a_run_that_moves_with_its_file_finds_it(tmp_path, monkeypatch):
         ("own.py:problm", ["own.py: expected something named 'problm' in it", "(did you mean 'problem'?)"]),
         ("own.py:number", ["own.py:number: expected a Problem", "got 3"]),
         ("own.py:nothing", ["expected a Problem, a subclass of it or a function that returns one, got 'no problem'"]),
-        ("own.py:broken", ["own.py:broken: expected a problem, got KeyError: 'missing' (line 48)"]),
+        ("own.py:broken", ["own.py:broken: expected a problem, got KeyError: 'missing' (line 58)"]),
         ("own.py:beam", ["own.py:beam: expected a problem, or what makes one without arguments", "'r'"]),
         ("own.py:Narrow", ["narrow._evaluate: expected f of shape [1, 100, 2], got [1, 100, 1]"]),
         ("own.py", ["own.py: expected own.py:NAME"]),
@@ -291,6 +301,38 @@ def test_an_error_inside_the_problem_is_no_bad_input(tmp_path):
     answer = run("solve", "own.py:Wrong", "--algorithm", "nsga2", "--evaluations", "200")
     assert answer.exit_code == 1 and isinstance(answer.exception, OSError)
     assert answer.stderr == "moopt: an error ended the run; to go on from there: moopt resume runs/wrong-nsga2-0\n"
+
+
+@pytest.mark.parametrize("name, error", [("Careless", ValueError), ("Lost", ImportError)])
+def test_an_error_of_any_kind_inside_the_problem_is_no_bad_input(tmp_path, name, error):
+    (tmp_path / "own.py").write_text(FILE)
+    answer = run("solve", f"own.py:{name}", "--algorithm", "nsga2", "--evaluations", "200", "--out", "run")
+    assert answer.exit_code == 1 and isinstance(answer.exception, error)
+    assert answer.stderr == "moopt: an error ended the run; to go on from there: moopt resume run\n"
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError])
+def test_a_bug_of_our_own_is_no_bad_input(monkeypatch, error):
+    def buggy(self, *_):
+        raise error("a bug")
+
+    monkeypatch.setattr("moopt.group.Group.learn", buggy)
+    answer = solve()
+    assert answer.exit_code == 1 and isinstance(answer.exception, error)
+
+
+def test_what_is_refused_is_an_input_error():
+    for call, kind in (
+        (lambda: moopt.problem("zdt11"), ValueError),
+        (lambda: moopt.problem("zdt1", n_var=1), ValueError),
+        (lambda: moopt.Box(1.0, 0.5), ValueError),
+        (lambda: moopt.minimize("zdt1", "nsga2", "many"), TypeError),
+        (lambda: moopt.minimize("zdt1", "nsga2", 10, initial=[[7.0]]), ValueError),
+        (lambda: moopt.resume("nowhere"), FileNotFoundError),
+    ):
+        with pytest.raises(kind) as refusal:
+            call()
+        assert isinstance(refusal.value, moopt.InputError | OSError)
 
 
 def test_a_search_in_which_everything_fails(tmp_path):

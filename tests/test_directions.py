@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist, pdist
 
+import moopt
 from moopt.operators.directions import das_dennis, directions, lattice_of, layered_directions
+from moopt.operators.weights import preferences
 
 
 def on_simplex(w):
@@ -106,3 +108,20 @@ def test_impossible_sets_are_refused():
         das_dennis(3, 0)
     with pytest.raises(ValueError, match="directions: expected n and n_obj of at least 1, got 0 and 2"):
         directions(0, 2)
+
+
+def test_preferences_are_the_given_ones_or_spread():
+    assert preferences([[2.0, 0.5, 0.0]], 7, 3).tolist() == [[2.0, 0.5, 0.0]]
+    assert preferences(None, 3, 2).tolist() == [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    expected = [[1 / 6, 5 / 6], [0.5, 0.5], [5 / 6, 1 / 6]]
+    assert preferences(None, 3, 2, positive=True).flatten().tolist() == pytest.approx(sum(expected, []))
+
+
+@pytest.mark.parametrize("learner, problem", [("policygradient", "exactalignment"), ("qlearners", "deepseatreasure")])
+@pytest.mark.parametrize(
+    "weights",
+    [[[1.0, math.inf]], [[math.nan, 1.0]], [[-1.0, 2.0]], [[1.0, 2.0, 3.0]], [1.0, 2.0], [], [[1.0, 2.0], [1.0]], "ab"],
+)
+def test_every_learner_refuses_the_same_weights(learner, problem, weights):
+    with pytest.raises(moopt.InputError, match="weights: expected rows of 2 numbers, finite and none negative, got"):
+        moopt.algorithm(learner, weights=weights).init(moopt.problem(problem), moopt.Rng([0]))

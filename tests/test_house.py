@@ -58,7 +58,7 @@ def test_catalogue_files_import_no_sibling():
         for path in sources(folder):
             for name in imports(path):
                 sibling = name.startswith(("moopt.problems", "moopt.algorithms"))
-                assert not sibling or name.startswith("moopt.problems._functions"), f"{path.name} imports {name}"
+                assert not sibling or name.startswith("moopt.problems._"), f"{path.name} imports {name}"
 
 
 def test_nobody_imports_a_catalogue_by_its_folder():
@@ -74,6 +74,16 @@ def test_only_the_cli_prints_and_nobody_asserts():
             assert not isinstance(node, ast.Assert), f"{path}:{node.lineno} asserts"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 assert path.name == "cli.py", f"{path}:{node.lineno} prints"
+
+
+def test_what_is_refused_is_an_input_error():
+    """The command line tells bad input from a bug by that. What a contender refuses, its door tells anew."""
+    for path in sources(ENGINE, *CATALOGUES):
+        if path.parent.name == "contenders" or path.name == "report.py":  # the latter guards against a bug of its own
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+                assert node.exc.func.id not in ("ValueError", "TypeError", "ImportError"), f"{path}:{node.lineno}"
 
 
 def test_every_package_is_listed():
@@ -200,6 +210,14 @@ def test_every_public_name_is_explained(generate):
                     if not m.startswith("_") and inspect.isfunction(member) and not inspect.getdoc(getattr(thing, m))
                 ]
     assert not bare
+
+
+def test_catalogue_classes_are_abstract_or_final():
+    """What can be named is not built upon; what several share is a base of its own, or an inner problem."""
+    for group in ("problems", "algorithms"):
+        classes = {catalogue.load(group, name) for name in catalogue.table(group)}
+        for one in classes:
+            assert not classes & set(one.__mro__[1:]), one
 
 
 def test_every_catalogue_entry_names_its_source():

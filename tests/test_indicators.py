@@ -22,7 +22,9 @@ from moopt.indicators import (
     igd_plus,
     r2,
 )
+from moopt.indicators.table import INDICATORS
 from moopt.operators.directions import das_dennis
+from moopt.random import Rng
 from moopt.selection import nondominated_mask
 
 INF, NAN = float("inf"), float("nan")
@@ -436,3 +438,31 @@ def test_batched_references():
 def test_bad_input_is_refused(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(torch.from_numpy(random_set(4, 3, 1)))
+
+
+def test_more_than_four_objectives_can_be_approximated():
+    draws = Rng([5]).uniform(200, 6)[0]
+    f = draws / draws.norm(dim=-1, keepdim=True)  # on a sphere
+    exact, rough, rougher = (float(hypervolume(f, 1.1, samples=samples)) for samples in (None, 2**18, 64))
+    assert rough == pytest.approx(exact, rel=5e-3) and rough != exact
+    assert rougher == pytest.approx(exact, rel=0.2) and abs(rougher - exact) > abs(rough - exact)
+    batch = torch.stack((f, f + 2.0, f * 0.9))
+    values = hypervolume(batch, 1.1, samples=2**18).tolist()
+    assert values[:2] == [rough, 0.0] and values[2] > rough
+    few = f[:, :4]
+    assert float(hypervolume(few, 1.1, samples=64)) == float(hypervolume(few, 1.1))  # exact is quick there
+    with pytest.raises(ValueError, match="samples: expected a whole number of at least 1, got 0"):
+        hypervolume(f, 1.1, samples=0)
+
+
+def test_the_table_says_which_way_is_better():
+    """A front that is nearer to the ideal everywhere, and a set without any point."""
+    line = torch.linspace(0.0, 1.0, 21, dtype=torch.float64)
+    near, far, front = (torch.stack((line, 1.0 - line), -1) + shift for shift in (0.1, 0.3, 0.0))
+    needed = {"reference point": 1.1, "front": front, "scale": None}
+    for name, indicator in INDICATORS.items():
+        best, worse, none = (float(indicator.function(f, needed[indicator.needs])) for f in (near, far, far[:0]))
+        assert (best > worse > none) if indicator.higher_is_better else (best < worse < none), name
+    assert [name for name, indicator in INDICATORS.items() if indicator.higher_is_better] == [
+        "hypervolume", "expected_utility"
+    ]

@@ -1,5 +1,6 @@
 """The loop: budgets, runs, monitors, points brought along, results, and resuming."""
 
+import inspect
 import math
 
 import pandas
@@ -8,6 +9,9 @@ import torch
 
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
+from moopt.budget import UNITS, first_of
+from moopt.experiment.scores import known_frame, scores
+from moopt.indicators.table import INDICATORS
 from moopt.storage import CheckpointError
 from moopt.testing import Bowls
 
@@ -49,6 +53,20 @@ def test_budgets_combine():
     assert solve(budget=Generations(9) & Evaluations(100)).spent["generations"] == 9
 
 
+def test_one_table_says_what_budgets_are_written_in():
+    from moopt.cli import resume, solve
+
+    for unit, kind in UNITS.items():
+        assert first_of({unit: 7}) == kind(7) and kind(7).limits() == {unit: 7}
+        assert all(unit in inspect.signature(command).parameters for command in (solve, resume))
+    several = first_of({"tokens": 900, "generations": 5, "seconds": 0.5})
+    assert several == moopt.Tokens(900) | Generations(5) | Seconds(0.5) and first_of({}) is None
+    goal = Reached("igd", 0.1)
+    assert (Generations(5) & (several | goal)).leaves() == [
+        Generations(5), moopt.Tokens(900), Generations(5), Seconds(0.5), goal
+    ]  # fmt: skip
+
+
 def test_reached_ends_each_run_on_its_own():
     goal = Reached("hypervolume", 0.6) | Generations(50)
     together = solve(budget=goal, runs=4, seed=11)
@@ -63,6 +81,37 @@ def test_reached_ends_each_run_on_its_own():
 def test_stalled_ends_when_nothing_improves():
     result = solve(Bowls(trouble="constant"), budget=Stalled(generations=5) | Generations(100))
     assert result.spent["generations"] == 6
+
+
+@pytest.mark.parametrize("name", INDICATORS)
+def test_every_indicator_of_the_table_can_be_a_goal(name):
+    """The run ends with the first generation as good as asked, by the number that a study would give of its archive."""
+    problem, seen = moopt.problem("zdt1", n_var=5), []
+    watch = [lambda snapshot: seen.append((float(snapshot.indicator(name)), snapshot.front(0).f.clone()))]
+    solve(problem, budget=Generations(12), monitors=watch)
+    frame = known_frame(problem, "zdt1")
+    assert [value for value, _ in seen] == pytest.approx(scores(frame, [name], [f for _, f in seen])[name])
+    sign = 1 if INDICATORS[name].higher_is_better else -1
+    values = [sign * value for value, _ in seen]
+    assert values[-1] > values[0]
+    wanted = (values[0] + values[-1]) / 2
+    first = next(i for i, value in enumerate(values) if value >= wanted)
+    goal = Reached(name, sign * wanted) | Generations(40)
+    assert solve(problem, budget=goal).spent["generations"] == first + 1
+
+
+def test_a_stalled_goal_knows_which_way_is_better():
+    """The distance falls from step to step: that is an improvement. Constant objectives never improve."""
+    budget = Stalled(generations=4, tolerance=0.0, indicator="igd") | Generations(30)
+    assert solve(moopt.problem("zdt1", n_var=5), budget=budget).spent["generations"] > 15
+    budget = Stalled(generations=4, indicator="expected_utility") | Generations(30)
+    assert solve(Bowls(trouble="constant"), budget=budget).spent["generations"] == 5
+
+
+@pytest.mark.parametrize("name, words", [("r2", "ideal and nadir"), ("gd", "its Pareto front")])
+def test_a_goal_that_the_problem_cannot_tell(name, words):
+    with pytest.raises(moopt.InputError, match=f"{name}: expected a problem that knows {words}"):
+        solve(BEAM, budget=Reached(name, 0.1) | Evaluations(40))
 
 
 def test_seconds_end_a_run():
@@ -201,6 +250,17 @@ def test_initial_points_are_evaluated_first_and_count():
     first = []
     result = solve(initial=x, budget=50, monitors=[lambda s: first.append(s.evaluated.x)])
     assert torch.equal(first[0][0], x) and result.spent["evaluations"] == 50
+
+
+def test_points_of_a_box_are_kept_with_the_run(tmp_path):
+    x = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.0, -0.5]], dtype=torch.float64)
+    problem = FunctionProblem(lambda x: {"f": x[0], "h": x[1] - x[0]}, Box(-1.0, 1.0, 3), ["f", "h"])
+    whole = solve(problem, initial=x, budget=30)
+    assert [trial.values["x"].tolist() for trial in whole.trials[:2]] == x.tolist()
+    solve(problem, initial=x, budget=30, out=tmp_path / "run")
+    again = moopt.Run.reopen(tmp_path / "run", problem=problem, progress=False)
+    assert torch.equal(again.initial.x, x) and [v["x"].tolist() for v in again.initial.values] == x.tolist()
+    assert torch.equal(again.run().front.f, whole.front.f)
 
 
 def test_evaluated_points_are_not_evaluated_again():

@@ -72,11 +72,6 @@ def test_repair_finds_the_nearest_valid_point():
     assert MIXED.contains(fixed).all() and not MIXED.contains(x).any()
 
 
-def test_number_of_points():
-    assert MIXED.n_discrete == math.inf
-    assert Space({"a": Integer(1, 3), "b": Flag(), "c": Permutation(3)}).n_discrete == 36
-
-
 @pytest.mark.parametrize(
     "make, sentence",
     [

@@ -60,7 +60,7 @@ AUC = [
 
 def test_permeability_example_of_r():
     values = frame({("membrane", "term"): TERM, ("membrane", "early"): EARLY})
-    row = pair(statistics.compare_on_problem(values, True, "membrane"), "term", "early")
+    row = pair(statistics.compare_by_problem(values, True), "term", "early")
     assert row["a12"] == pytest.approx(35 / 50)  # W = 35
     assert row["p"] == pytest.approx(2 * 0.1272, abs=1e-4) and row["p_holm"] == row["p"] and row["mark"] == "="
     assert row["shift"] == pytest.approx(0.305)  # Hollander and Wolfe, section 4.2
@@ -191,7 +191,7 @@ def test_bound_covers_as_often_as_it_says():
 
 def test_p_with_ties_is_the_corrected_normal():
     x, y = [1.0, 2, 2, 3, 5, 5, 6], [2.0, 3, 3, 4, 7, 7, 8, 9]
-    row = statistics.compare_on_problem(frame({("p", "x"): x, ("p", "y"): y}), True, "p").iloc[0]
+    row = statistics.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), True).iloc[0]
     n, k, both = 7, 8, np.array(x + y)
     u = sum((a > b) + 0.5 * (a == b) for a in x for b in y)
     ties = sum(c**3 - c for c in np.unique(both, return_counts=True)[1])
@@ -203,7 +203,7 @@ def test_p_with_ties_is_the_corrected_normal():
 def test_p_without_ties_is_scipys(n, k, exact):
     rng = np.random.default_rng(1)
     x, y = rng.random(n), rng.random(k) + 0.1
-    row = statistics.compare_on_problem(frame({("p", "x"): x, ("p", "y"): y}), False, "p").iloc[0]
+    row = statistics.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), False).iloc[0]
     assert row["p"] == stats.mannwhitneyu(x, y, method="exact" if exact else "asymptotic").pvalue
 
 
@@ -212,28 +212,29 @@ def test_non_inferiority_margin():
     values = frame({("p", "x"): x, ("p", "y"): y})
 
     def verdicts(**options):
-        table = statistics.compare_on_problem(values, True, "p", **options)
+        table = statistics.compare_by_problem(values, True, **options)
         return [bool(pair(table, *names)["non_inferior"]) for names in (("x", "y"), ("y", "x"))]
 
-    row = pair(statistics.compare_on_problem(values, True, "p", margin=0.02), "x", "y")
+    row = pair(statistics.compare_by_problem(values, True, margin=0.02), "x", "y")
     assert row["shift"] == pytest.approx(-0.0105) and row["bound"] < row["shift"]
     assert row["margin"] == pytest.approx(0.02 * np.median(y)) and row["mark"] == "-"
     assert verdicts() == [False, True] and verdicts(margin=0.02) == [True, True]
     assert verdicts(margin=0.011, share=False) == [False, True] and verdicts(margin=0.02, share=False) == [True, True]
-    lower = statistics.compare_on_problem(values, False, "p")
+    lower = statistics.compare_by_problem(values, False)
     assert pair(lower, "x", "y")["shift"] == pytest.approx(0.0105) and pair(lower, "x", "y")["mark"] == "+"
 
 
 def test_marks_of_a_table():
     values = frame({("p2", "a"): range(8), ("p2", "b"): range(20, 28), ("p2", "c"): np.arange(8) + 0.5,
                     ("p1", "a"): range(8), ("p1", "b"): range(-20, -12), ("p1", "c"): []})  # fmt: skip
-    marks = statistics.significance_marks(statistics.compare_by_problem(values, True), "a")
-    assert list(marks.index) == ["p2", "p1"] and list(marks.columns) == ["b", "c"]
-    assert marks.to_numpy().tolist() == [["+", "="], ["-", ""]]
+    table = statistics.compare_by_problem(values, True, baseline="a")
+    against = table[table["second"] == "a"]
+    marks = list(zip(against["problem"], against["first"], against["mark"], strict=True))
+    assert marks == [("p2", "b", "+"), ("p2", "c", "="), ("p1", "b", "-"), ("p1", "c", "")]
     values.loc[len(values)] = ["p1", "c", 0, math.nan]
-    assert statistics.median_table(values, True).loc["p1"].isna().tolist() == [False, False, True]
-    with pytest.raises(ValueError, match="baseline"):
-        statistics.significance_marks(statistics.compare_by_problem(values, True, baseline="b"), "nobody")
+    again = statistics.compare_by_problem(values, True, baseline="a")
+    medians = again[(again["problem"] == "p1") & (again["second"] == "a")].set_index("first")["median_first"]
+    assert medians["b"] == -16.5 and math.isnan(medians["c"])
 
 
 def test_signed_rank_with_ties_is_exact_over_all_signs():
@@ -603,7 +604,7 @@ def test_anything_missing_is_survived(table, data):
 def test_no_runs_give_empty_tables():
     nothing = frame({})
     for function in (statistics.compare_by_problem, statistics.wilcoxon_over_problems, statistics.bayes_over_problems,
-                     statistics.median_table, aggregates.aggregate_scores, aggregates.performance_profiles,
+                     aggregates.aggregate_scores, aggregates.performance_profiles,
                      aggregates.probability_of_improvement, aggregates.scale):  # fmt: skip
         assert len(function(nothing, True)) == 0
     assert math.isnan(statistics.rank_over_problems(nothing, True).critical_difference)
@@ -630,14 +631,13 @@ GOOD = drawn(2, 2, 3)
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: statistics.median_table(GOOD.drop(columns="seed"), True), "columns problem, algorithm, seed, value"),
-        (lambda: statistics.median_table([1.0], True), "got list"),
-        (lambda: statistics.median_table(GOOD, "yes"), "higher"),
-        (lambda: statistics.median_table(pd.concat([GOOD, GOOD]), True), "twice"),
-        (lambda: statistics.median_table(GOOD.assign(value="much"), True), "numbers"),
-        (lambda: statistics.median_table(GOOD.assign(value=-np.inf), False), "infinitely good"),
-        (lambda: statistics.median_table(GOOD.assign(seed=np.nan), True), "empty cells"),
-        (lambda: statistics.compare_on_problem(GOOD, True, "p9"), "problem"),
+        (lambda: statistics.compare_by_problem(GOOD.drop(columns="seed"), True), "problem, algorithm, seed, value"),
+        (lambda: statistics.compare_by_problem([1.0], True), "got list"),
+        (lambda: statistics.compare_by_problem(GOOD, "yes"), "higher"),
+        (lambda: statistics.compare_by_problem(pd.concat([GOOD, GOOD]), True), "twice"),
+        (lambda: statistics.compare_by_problem(GOOD.assign(value="much"), True), "numbers"),
+        (lambda: statistics.compare_by_problem(GOOD.assign(value=-np.inf), False), "infinitely good"),
+        (lambda: statistics.compare_by_problem(GOOD.assign(seed=np.nan), True), "empty cells"),
         (lambda: statistics.compare_by_problem(GOOD, True, baseline="a9"), "baseline"),
         (lambda: statistics.compare_by_problem(GOOD, True, family="none"), "family"),
         (lambda: statistics.compare_by_problem(GOOD, True, margin=-0.1), "margin"),

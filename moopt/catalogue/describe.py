@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm
 from moopt.catalogue import names, sources, v010
 from moopt.problem import Problem
 from moopt.space import Box, Space
 
 
-class Undescribable(ValueError):
+class Undescribable(InputError):
     """An object that cannot be found again by name."""
 
 
@@ -143,7 +144,7 @@ def _entry(group: str, name: str, options: Mapping[str, Any]) -> Problem | Algor
     try:
         names.load(group, name)
     except ImportError as error:  # a package that it needs
-        raise ValueError(f"expected to import {name} of the {group}, got: {error}") from None
+        raise InputError(f"expected to import {name} of the {group}, got: {error}") from None
     made: Problem | Algorithm = names.make(group, name, rebuild_items(options))
     return made
 
@@ -153,4 +154,4 @@ def _found(path: str) -> Any:
     try:
         return names.resolve(path)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"expected to import {path}, got: {error}") from None
+        raise InputError(f"expected to import {path}, got: {error}") from None

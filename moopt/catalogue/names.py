@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm, misfit
 from moopt.catalogue import sources
 from moopt.problem import Problem
@@ -42,8 +43,8 @@ def load(group: str, name: str) -> type[Any]:
     names = table(group)
     if name not in names:
         if name.endswith(".py"):
-            raise ValueError(f"{name}: expected {name}:NAME, with the name of one of the {group} in that file")
-        raise ValueError(
+            raise InputError(f"{name}: expected {name}:NAME, with the name of one of the {group} in that file")
+        raise InputError(
             f"expected one of the {len(names)} {group} of the catalogue, got {name!r}{_checks.nearest(name, names)}"
         )
     return cast(type[Any], resolve(names[name]))
@@ -74,7 +75,7 @@ def make(group: str, name: str, options: Mapping[str, Any]) -> Any:
     for option in options:
         if option not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise ValueError(f"{name} has no option {option!r}{_checks.nearest(option, known)}: {takes}")
+            raise InputError(f"{name} has no option {option!r}{_checks.nearest(option, known)}: {takes}")
     return cls(**options)
 
 
@@ -99,4 +100,4 @@ def check_pair(problem: Problem, algorithm: Algorithm) -> None:
     if reason:
         fitting = [name for name in table("algorithms") if misfit(problem, load("algorithms", name)) is None]
         others = ", ".join(fitting) or "none of the catalogue"
-        raise ValueError(f"{type(algorithm).__name__} does not fit: {reason}; what would: {others}")
+        raise InputError(f"{type(algorithm).__name__} does not fit: {reason}; what would: {others}")

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
 
 SOURCE = "_source"  # the attribute of what was made from a file
 _log = logging.getLogger("moopt")
@@ -62,14 +63,14 @@ def _module(path: Path) -> ModuleType:
     name = full.stem if plain is not None and plain.origin == str(full) else f"_file_{full.stem}"
     spec = importlib.util.spec_from_file_location(name, full)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{path}: expected a Python file, got something that cannot be imported")
+        raise InputError(f"{path}: expected a Python file, got something that cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ValueError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
+        raise InputError(f"{path}: expected a file that can be imported, got {_error(error, full)}") from error
     return module
 
 
@@ -85,7 +86,7 @@ def find(path: Path, name: str) -> Any:
     module = _module(path)
     if not hasattr(module, name):
         near = _checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
-        raise ValueError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
+        raise InputError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
     return getattr(module, name)
 
 
@@ -100,20 +101,20 @@ def make(source: Source, kind: type[Any]) -> Any:
     if isinstance(made, kind):
         if source.options:
             given = ", ".join(source.options)
-            raise ValueError(f"{source}: expected no options, for it is made already, got {given}")
+            raise InputError(f"{source}: expected no options, for it is made already, got {given}")
     elif callable(made):
         try:
             inspect.signature(made).bind(**source.options)
         except (TypeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{source}: expected {a_word}, or what makes one without arguments: {error}"
             ) from None
         try:
             made = made(**source.options)
         except Exception as error:
-            raise ValueError(f"{source}: expected {a_word}, got {_error(error, source.path.resolve())}") from error
+            raise InputError(f"{source}: expected {a_word}, got {_error(error, source.path.resolve())}") from error
     if not isinstance(made, kind):
-        raise TypeError(
+        raise InputTypeError(
             f"{source}: expected {a_word.replace(word, kind.__name__)}, a subclass of it or a function that returns "
             f"one, got {made!r}"
         )
@@ -150,7 +151,7 @@ def again(what: str, kind: type[Any], file: Mapping[str, Any] | None, folder: Pa
     """
     own = parse(given) if given is not None else None
     if given is not None and own is None:
-        raise ValueError(f"{what}: expected path.py:NAME, got {given!r}")
+        raise InputError(f"{what}: expected path.py:NAME, got {given!r}")
     file = file or {}
     path, name = own or (folder / file["path"], file["name"])
     if not path.is_file() and own is None:

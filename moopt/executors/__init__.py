@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moopt._checks import InputError
 from moopt.executors.base import Executor, Outcome
 from moopt.executors.inline import Inline
 from moopt.executors.processes import Processes
@@ -28,7 +29,7 @@ def executor(spec: str | Executor | None) -> Executor:
             return kind()
         if kind is not None and count.isascii() and count.isdecimal() and int(count) > 0:
             return kind(int(count))
-    raise ValueError(
+    raise InputError(
         "executor: expected None, 'inline', 'processes', 'processes:N' or 'ray:N' with a whole number N of at least 1 "
         f"(such as 'processes:4') or an Executor instance, got {spec!r}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from moopt._checks import InputError, InputTypeError
 from moopt.executors.base import Executor, Outcome, check_limits, describe, log
 
 
@@ -31,9 +32,9 @@ class Inline(Executor):
         if self._function is not None:
             raise RuntimeError("this executor is already started: expected one start before each close")
         if not callable(function):
-            raise TypeError(f"function: expected a callable, got {function!r}")
+            raise InputTypeError(f"function: expected a callable, got {function!r}")
         if timeout is not None:
-            raise ValueError(
+            raise InputError(
                 f"timeout: expected None, got {timeout!r}: evaluations in this process cannot be stopped, "
                 'use executor="processes:N" (N worker processes) to limit their time'
             )
@@ -44,7 +45,7 @@ class Inline(Executor):
         if self._function is None:
             raise RuntimeError("this executor is not started: expected start(function) before submit")
         if key in self._queue:
-            raise ValueError(f"key: expected one that is not pending, got {key!r} twice")
+            raise InputError(f"key: expected one that is not pending, got {key!r} twice")
         self._queue[key] = payload
 
     def wait(self, timeout: float | None = None) -> list[Outcome]:

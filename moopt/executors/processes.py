@@ -29,6 +29,7 @@ from types import ModuleType
 from typing import Any
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
 from moopt.executors import worker
 from moopt.executors.base import Executor, Outcome, check_limits, describe, log
 from moopt.executors.shipping import ship
@@ -71,7 +72,7 @@ class Processes(Executor):
         known = multiprocessing.get_all_start_methods()
         available = [name for name in ("forkserver", "spawn") if name in known]
         if start_method is not None and start_method not in available:
-            raise ValueError(f"start_method: expected one of {available} or None, got {start_method!r}")
+            raise InputError(f"start_method: expected one of {available} or None, got {start_method!r}")
         self.start_method = start_method or available[0]
         self._recipe: _Recipe | None = None
         self._retries = 0
@@ -99,7 +100,7 @@ class Processes(Executor):
         data = ship("payload", payload)
         with self._changed:
             if key in self._keys:
-                raise ValueError(f"key: expected one that is not pending, got {key!r} twice")
+                raise InputError(f"key: expected one that is not pending, got {key!r} twice")
             self._keys.add(key)
             self._unfinished += 1
             self._tasks.put((key, data))
@@ -169,7 +170,7 @@ class _Recipe:
     @staticmethod
     def of(function: Callable[[Any], Any], timeout: float | None, start_method: str, workers: int) -> _Recipe:
         if not callable(function):
-            raise TypeError(f"function: expected a callable, got {function!r}")
+            raise InputTypeError(f"function: expected a callable, got {function!r}")
         data = ship("function", function)
         threads = max(1, _cores() // workers)
         limits = {name: str(threads) for name in _THREAD_VARIABLES if name not in os.environ}

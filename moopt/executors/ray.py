@@ -13,6 +13,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from moopt import _checks
+from moopt._checks import InputError, MissingPackage
 from moopt.executors.base import Executor, Outcome, check_limits, describe
 from moopt.executors.shipping import ship
 
@@ -57,7 +58,7 @@ class Ray(Executor):
         try:
             ray: Any = importlib.import_module("ray")
         except ImportError as error:
-            raise ImportError(f"executor 'ray': expected Ray, install moopt[ray] ({error})") from None
+            raise MissingPackage(f"executor 'ray': expected Ray, install moopt[ray] ({error})") from None
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             own: dict[str, Any] = {"address": self._address} if self._address else {"num_cpus": self.workers}
@@ -72,7 +73,7 @@ class Ray(Executor):
             raise RuntimeError("this executor is not started: expected start(function) before submit")
         attempts = [*self._queue, *self._running.values()]
         if key in {attempt.key for attempt in attempts} | {outcome.key for outcome in self._finished}:
-            raise ValueError(f"key: expected one that is not pending, got {key!r} twice")
+            raise InputError(f"key: expected one that is not pending, got {key!r} twice")
         self._queue.append(_Attempt(key, ship("payload", payload), 0, 0.0))
         self._fill()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from moopt._checks import InputTypeError
 from moopt.executors.base import describe
 
 
@@ -26,7 +27,7 @@ def ship(name: str, thing: Any) -> bytes:
     try:
         shipper.dump(thing)
     except Exception as error:  # a user's __reduce__ may raise anything
-        raise TypeError(
+        raise InputTypeError(
             f"{name}: expected one that can be sent to a worker process, got {reprlib.repr(thing)} "
             f"({describe(error)})"
         ) from error

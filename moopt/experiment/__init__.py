@@ -2,9 +2,13 @@
 
 from moopt.experiment.comparison import sentences
 from moopt.experiment.publish import publish, serve
-from moopt.experiment.scores import HIGHER_IS_BETTER, Frame
+from moopt.experiment.scores import Frame
 from moopt.experiment.spec import Entry, Spec
 from moopt.experiment.study import Front, Study, bench, read
+from moopt.indicators.table import INDICATORS
+
+HIGHER_IS_BETTER = {name: indicator.higher_is_better for name, indicator in INDICATORS.items()}
+"""Of each indicator that a study can be told by."""
 
 __all__ = [
     "HIGHER_IS_BETTER", "Entry", "Frame", "Front", "Spec", "Study", "bench", "publish", "read", "sentences", "serve",

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moopt._checks import InputError
+
 Array = NDArray[np.float64]
 COLUMNS = ("problem", "algorithm", "seed", "value")
 
@@ -49,20 +51,20 @@ def checked(values: Any, higher: bool) -> Runs:
 
     if not isinstance(values, pandas.DataFrame) or not set(COLUMNS) <= set(values.columns):
         got = list(values.columns) if isinstance(values, pandas.DataFrame) else type(values).__name__
-        raise ValueError(f"values: expected a data frame with columns {', '.join(COLUMNS)}, got {got}")
+        raise InputError(f"values: expected a data frame with columns {', '.join(COLUMNS)}, got {got}")
     if not isinstance(higher, (bool, np.bool_)):
-        raise ValueError(f"higher: expected True or False, got {higher!r}")
+        raise InputError(f"higher: expected True or False, got {higher!r}")
     if values[["problem", "algorithm", "seed"]].isna().any(axis=None):
-        raise ValueError("values: expected a problem, an algorithm and a seed in every row, got empty cells")
+        raise InputError("values: expected a problem, an algorithm and a seed in every row, got empty cells")
     try:
         scores = values["value"].to_numpy(dtype=np.float64, na_value=np.nan) * (1.0 if higher else -1.0)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"values: expected numbers in column value, got {error}") from None
+        raise InputError(f"values: expected numbers in column value, got {error}") from None
     if (scores == np.inf).any():
-        raise ValueError("values: expected no infinitely good value; infinity stands for the worst")
+        raise InputError("values: expected no infinitely good value; infinity stands for the worst")
     if (twice := values.duplicated(["problem", "algorithm", "seed"])).any():
         run = values.loc[twice, ["problem", "algorithm", "seed"]].iloc[0].tolist()
-        raise ValueError(f"values: expected each run once, got {run} twice; give one indicator at a time")
+        raise InputError(f"values: expected each run once, got {run} twice; give one indicator at a time")
     problems, algorithms = (values[name].astype(str).to_numpy() for name in ("problem", "algorithm"))
     names: list[tuple[str, ...]] = [tuple(dict.fromkeys(column)) for column in (problems, algorithms)]
     found: dict[tuple[str, str], list[float]] = {(p, a): [] for p in names[0] for a in names[1]}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moopt._checks import number, whole
+from moopt._checks import InputError, number, whole
 from moopt.experiment._runs import Array, Runs, checked, difference
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def scale(values: Any, higher: bool, limits: Any = None) -> pandas.DataFrame:
     scaled = np.full(len(scores), np.nan)
     for problem in runs.problems:
         if known is not None and problem not in known:
-            raise ValueError(f"limits: expected a row for every problem, got none for {problem!r}")
+            raise InputError(f"limits: expected a row for every problem, got none for {problem!r}")
         rows = (labels == problem) & ~np.isnan(scores)
         scaled[rows] = _scaled(scores[rows], known[problem] if known else None)
     frame: pandas.DataFrame = values.assign(value=scaled)
@@ -68,10 +68,10 @@ def _limits(limits: Any, sign: float) -> dict[str, tuple[float, float]]:
         rows = zip(limits["problem"], limits["worst"], limits["best"], strict=True)
         known = {str(problem): (sign * float(worst), sign * float(best)) for problem, worst, best in rows}
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f"limits: expected a data frame with columns problem, worst, best, got {error!r}") from None
+        raise InputError(f"limits: expected a data frame with columns problem, worst, best, got {error!r}") from None
     for problem, (worst, best) in known.items():
         if not (math.isfinite(worst) and math.isfinite(best) and worst < best):
-            raise ValueError(f"limits: expected finite numbers and a best better than the worst for {problem!r}")
+            raise InputError(f"limits: expected finite numbers and a best better than the worst for {problem!r}")
     return known
 
 
@@ -114,7 +114,7 @@ def performance_profiles(
     level, resamples, seed = _options(level, resamples, seed)
     taus = np.linspace(0, 1, 101) if taus is None else np.asarray(taus, dtype=np.float64)
     if taus.ndim != 1 or not np.isfinite(taus).all():
-        raise ValueError(f"taus: expected a list of finite numbers, got shape {list(taus.shape)}")
+        raise InputError(f"taus: expected a list of finite numbers, got shape {list(taus.shape)}")
     runs = _scaled_runs(values, higher, limits)
     problems, columns = runs.complete(), ["algorithm", "tau", "share", "low", "high"]
     parts = [pandas.DataFrame(columns=columns)] if not runs.algorithms else []

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from moopt._checks import number, whole
+from moopt._checks import InputError, number, whole
 from moopt.experiment._runs import Array
 
 # runs times the points of all runs, by number of objectives. Measured on three: about 4 us each, so 1.2 s at most
@@ -54,7 +54,7 @@ def attainment(
     levels = [number("levels", level, 1e-9, 1.0) for level in levels]
     m = runs[0].shape[1]
     if m not in LIMIT:
-        raise ValueError(f"fronts: expected two or three objectives, got {m}")
+        raise InputError(f"fronts: expected two or three objectives, got {m}")
     capacity = _capacity([len(f) for f in runs], LIMIT[m] // len(runs))
     if points_per_run is not None:
         capacity = whole("points_per_run", points_per_run)
@@ -101,11 +101,11 @@ def attainment_difference(
     sides = _fronts("first", first), _fronts("second", second)
     everything = np.concatenate([f for side in sides for f in side if f.shape[1] == 2] or [np.empty((0, 2))])
     if any(f.shape[1] != 2 for side in sides for f in side) or not len(everything):
-        raise ValueError("fronts: expected points of two objectives")
+        raise InputError("fronts: expected points of two objectives")
     low = np.asarray(everything.min(axis=0) if low is None else low, dtype=np.float64)
     high = np.asarray(everything.max(axis=0) if high is None else high, dtype=np.float64)
     if low.shape != (2,) or high.shape != (2,) or not np.isfinite([low, high]).all() or (low > high).any():
-        raise ValueError(f"low, high: expected two finite corners in order, got {low.tolist()} and {high.tolist()}")
+        raise InputError(f"low, high: expected two finite corners in order, got {low.tolist()} and {high.tolist()}")
     x, y = np.linspace(low, high, whole("cells", cells, 2)).T
     shares = [np.mean([_attained(f, x, y) for f in side], axis=0) for side in sides]
     return AttainmentDifference(x, y, shares[0] - shares[1])
@@ -124,10 +124,10 @@ def _fronts(name: str, fronts: Sequence[Any]) -> list[Array]:
     try:
         arrays = [np.asarray(f, dtype=np.float64) for f in fronts]
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected a list of arrays f[n, m], got {error}") from None
+        raise InputError(f"{name}: expected a list of arrays f[n, m], got {error}") from None
     sizes = {f.shape[1] for f in arrays if f.ndim == 2}
     if len(sizes) != 1 or any(f.ndim != 2 and f.size for f in arrays):
-        raise ValueError(f"{name}: expected arrays f[n, m] with one m, got {sorted({f.shape for f in arrays})}")
+        raise InputError(f"{name}: expected arrays f[n, m] with one m, got {sorted({f.shape for f in arrays})}")
     (m,) = sizes
     arrays = [f if f.ndim == 2 else np.empty((0, m)) for f in arrays]
     return [f[np.isfinite(f).all(axis=1)] for f in arrays]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from moopt import catalogue, tree
+from moopt._checks import InputError
 from moopt.algorithm import Algorithm
 from moopt.catalogue.sources import parse
 from moopt.experiment.scores import Frame, scores
@@ -229,7 +230,7 @@ def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Foun
 
     cell, limit = task.cell, task.cell.budget.limits().get("evaluations")
     if limit is None:
-        raise ValueError(f"{cell.algorithm.label}: expected a budget in evaluations, the unit of contenders")
+        raise InputError(f"{cell.algorithm.label}: expected a budget in evaluations, the unit of contenders")
     began = time.perf_counter()
     points = run_contender(contender, problem, int(limit), seed, dict(cell.algorithm.options))
     seconds = time.perf_counter() - began

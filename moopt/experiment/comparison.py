@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moopt.experiment.scores import HIGHER_IS_BETTER
 from moopt.experiment.study import Study
-from moopt.experiment.views import Comparison, Ranking, indicator_title
+from moopt.experiment.views import Comparison, Ranking, higher_is_better, indicator_title
 from moopt.storage.files import write_atomic
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def values_of(study: Study, indicator: str) -> pandas.DataFrame:
     names = ["problem", "algorithm", "seed", "value"]
     found = study.results.loc[study.results["indicator"] == indicator, names]
     failed = study.runs.loc[study.runs["status"] == "failed", names[:3]]
-    worst = -math.inf if HIGHER_IS_BETTER[indicator] else math.inf
+    worst = -math.inf if higher_is_better(indicator) else math.inf
     return pandas.concat([found, failed.assign(value=worst)], ignore_index=True) if len(failed) else found
 
 
@@ -37,7 +36,7 @@ def sentences(study: Study) -> list[str]:
     for name in study.spec["indicators"]:
         words = indicator_title(name)
         words = words if words.isupper() else words.lower()
-        said |= dict.fromkeys(summary_sentences(values_of(study, name), HIGHER_IS_BETTER[name], indicator=words))
+        said |= dict.fromkeys(summary_sentences(values_of(study, name), higher_is_better(name), indicator=words))
     counts = study.runs["status"].value_counts()
     verbs = {"missing": "have not ended yet", "infeasible": "found nothing feasible"}
     for status, verb in verbs.items():
@@ -55,7 +54,7 @@ def comparison(study: Study) -> Comparison:
     baseline = study.spec["baseline"]
     marks, rankings = [], []
     for name in study.spec["indicators"]:
-        values, higher = values_of(study, name), HIGHER_IS_BETTER[name]
+        values, higher = values_of(study, name), higher_is_better(name)
         if not len(values):
             continue
         if baseline in set(values["algorithm"]) and values["algorithm"].nunique() > 1:
@@ -114,7 +113,7 @@ def _tables(study: Study) -> Iterator[tuple[str, Any]]:
     from moopt.experiment import aggregates, statistics
 
     for name in study.spec["indicators"]:
-        values, higher = values_of(study, name), HIGHER_IS_BETTER[name]
+        values, higher = values_of(study, name), higher_is_better(name)
         if not len(values) or values["algorithm"].nunique() < 2:
             continue
         yield f"{name}-by-problem", statistics.compare_by_problem(values, higher)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from moopt import indicators
+from moopt.indicators.table import INDICATORS
 from moopt.monitors.score import REFERENCE, scale
 from moopt.problem import Problem
+from moopt.reference import extent
 from moopt.selection import nondominated_mask, thin
 
-HIGHER_IS_BETTER = {
-    "hypervolume": True, "igd": False, "igd_plus": False, "gd": False, "gd_plus": False, "epsilon_additive": False,
-    "r2": False, "expected_utility": True,
-}  # fmt: skip
 FRONT_POINTS = 1000
-
-_DISTANCES: dict[str, Callable[[Any, Any], Tensor]] = {
-    "igd": indicators.igd, "igd_plus": indicators.igd_plus, "gd": indicators.gd, "gd_plus": indicators.gd_plus,
-    "epsilon_additive": indicators.epsilon_additive,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Frame:
 
     def measures(self, names: Sequence[str]) -> bool:
         """Whether these indicators can be told: distances need a front."""
-        return len(self.front) > 0 or not _DISTANCES.keys() & set(names)
+        return len(self.front) > 0 or all(INDICATORS[name].needs != "front" for name in names)
 
     def summary(self) -> dict[str, Any]:
         """Everything but the front, as JSON."""
@@ -82,7 +74,7 @@ def inferred_frame(problem: Problem, label: str, fronts: Sequence[Tensor]) -> Fr
         ideal, nadir = ends
         origin = "the problem's own ideal and reference point; the front of all runs of this study"
         found = replace(found, origin=origin)
-    nadir = torch.where(nadir > ideal, nadir, ideal + 1.0)
+    nadir = torch.where(nadir > ideal, nadir, ideal + extent(ideal, nadir))
     front = points[thin(points, torch.ones(len(points), dtype=torch.bool), FRONT_POINTS)]
     return replace(found, ideal=ideal.tolist(), nadir=nadir.tolist(), front=front)
 
@@ -103,30 +95,10 @@ def scores(frame: Frame, names: Sequence[str], fronts: Sequence[Tensor]) -> dict
     target = (frame.front - ideal) / width
     found: dict[str, list[float]] = {}
     for name in names:
-        found[name] = []
-        for front in fronts:
-            scaled = (front.double() - ideal) / width
-            if name == "hypervolume":
-                value = _hypervolume(scaled, frame.reference)
-            elif not len(scaled):
-                value = -torch.inf if HIGHER_IS_BETTER[name] else torch.inf
-            elif name == "r2":
-                value = float(indicators.r2(scaled, 0.0))
-            elif name == "expected_utility":  # from 0 at the nadir to 1 at the ideal
-                value = 1.0 - float(indicators.expected_utility(scaled))
-            else:
-                value = float(_DISTANCES[name](scaled, target)) if len(target) else torch.nan
-            found[name].append(value)
+        chosen = INDICATORS[name]
+        needed = {"reference point": frame.reference, "front": target, "scale": None}[chosen.needs]
+        if chosen.needs == "front" and not len(target):
+            found[name] = [torch.nan if len(front) else torch.inf for front in fronts]
+        else:
+            found[name] = [float(chosen.function((front.double() - ideal) / width, needed)) for front in fronts]
     return found
-
-
-def _hypervolume(scaled: Tensor, reference: float) -> float:
-    """Exact up to four objectives, else approximated as for results."""
-    from moopt.monitors.score import EXACT_OBJECTIVES, SAMPLES
-
-    if scaled.shape[-1] <= EXACT_OBJECTIVES:
-        return float(indicators.hypervolume(scaled, reference))
-    import moocore
-
-    inside, corner = scaled[(scaled < reference).all(-1)].numpy(), [reference] * scaled.shape[-1]
-    return float(moocore.hv_approx(inside, ref=corner, nsamples=SAMPLES)) if len(inside) else 0.0

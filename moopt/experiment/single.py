@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moopt.budget import UNITS
 from moopt.experiment.report import write_report
 from moopt.experiment.views import Comparison, Floats
 from moopt.monitors.score import REFERENCE, scale
@@ -17,7 +18,6 @@ from moopt.result import Result, Status
 if TYPE_CHECKING:
     import pandas
 
-UNITS = ("evaluations", "env_steps", "tokens", "generations")  # of which the first that was spent measures progress
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from moopt import _checks
+from moopt._checks import InputError, InputTypeError
 from moopt.algorithm import Algorithm
-from moopt.budget import Budget, EnvSteps, Evaluations, Generations, Seconds, Tokens, budget
+from moopt.budget import UNITS, Budget, budget, first_of
 from moopt.catalogue import sources
 from moopt.experiment.identity import identity
-from moopt.experiment.scores import HIGHER_IS_BETTER
+from moopt.indicators.table import INDICATORS
 from moopt.problem import Problem
 
 SHIPPED = Path(__file__).parent / "specs"
-UNITS: dict[str, type[Any]] = {
-    "evaluations": Evaluations, "generations": Generations, "env_steps": EnvSteps, "tokens": Tokens, "seconds": Seconds,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Spec:
 
     `problems`, `algorithms`: names, `Entry`s or objects, or a mapping label -> such. `budget`: a number of evaluations,
     a `Budget`, or a mapping such as {"evaluations": 25000}, of which what is used up first ends a run. `seeds`: how
-    many, from 0, or which. `indicators`: among those of `moopt.experiment.HIGHER_IS_BETTER`, at `checkpoints` equally
+    many, from 0, or which. `indicators`: among those of `moopt.indicators.table`, at `checkpoints` equally
     spaced moments of the budget. `timeout`: seconds that all seeds of a cell that run together may take. `baseline`:
     the algorithm that tables compare with (default: the first).
 
@@ -117,7 +115,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name: expected the study's name, got {self.name!r}")
+            raise InputError(f"name: expected the study's name, got {self.name!r}")
         settled = {
             "problems": _entries("problems", self.problems), "algorithms": _entries("algorithms", self.algorithms),
             "budget": _budget("budget", self.budget),
@@ -127,18 +125,18 @@ class Spec:
         for key, value in settled.items():
             object.__setattr__(self, key, value)
         for name in self.indicators:
-            if name not in HIGHER_IS_BETTER:
-                known = ", ".join(HIGHER_IS_BETTER)
-                raise ValueError(
-                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), HIGHER_IS_BETTER)}"
+            if name not in INDICATORS:
+                known = ", ".join(INDICATORS)
+                raise InputError(
+                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), INDICATORS)}"
                 )
         if self.dtype not in ("float64", "float32"):
-            raise ValueError(f"dtype: expected float64 or float32, got {self.dtype!r}")
+            raise InputError(f"dtype: expected float64 or float32, got {self.dtype!r}")
         if self.timeout is not None and _checks.number("timeout", self.timeout, low=0.0) == 0:
-            raise ValueError("timeout: expected a positive number of seconds, got 0")
+            raise InputError("timeout: expected a positive number of seconds, got 0")
         labels = [entry.label for entry in self.algorithms]
         if self.baseline is not None and self.baseline not in labels:
-            raise ValueError(f"baseline: expected one of {', '.join(labels)}, got {self.baseline!r}")
+            raise InputError(f"baseline: expected one of {', '.join(labels)}, got {self.baseline!r}")
 
     @staticmethod
     def read(source: str | Path) -> Spec:
@@ -152,19 +150,19 @@ class Spec:
             shipped = sorted(found.stem for found in SHIPPED.glob("*.toml"))
             if not path.exists():
                 near = _checks.nearest(str(source), shipped)
-                raise ValueError(f"expected a spec file or one of {', '.join(shipped)}, got {str(source)!r}{near}")
+                raise InputError(f"expected a spec file or one of {', '.join(shipped)}, got {str(source)!r}{near}")
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FileNotFoundError(f"{path}: expected a spec file, got none there") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: expected a file in TOML, got: {error}") from None
+            raise InputError(f"{path}: expected a file in TOML, got: {error}") from None
         try:
             needed = ("name", "problems", "algorithms", "budget")
             content |= {group: _placed(content[group], path.parent) for group in needed[1:3] if group in content}
             return Spec(**_known("a spec", content, list(Spec.__dataclass_fields__), needed))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}") from None
 
     def cells(self) -> list[Cell]:
         """Every algorithm on every problem, in order."""
@@ -192,7 +190,7 @@ class Spec:
 def _placed(entries: Any, folder: Path) -> Any:
     """Entries of a file whose own files lie beside it."""
     if not isinstance(entries, list):
-        raise TypeError(f"expected a list of tables with a name, got {entries!r}")
+        raise InputTypeError(f"expected a list of tables with a name, got {entries!r}")
     placed = []
     for entry in entries:
         named = {"name": entry} if isinstance(entry, str) else entry
@@ -224,14 +222,14 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = ()) -> dict[str, Any]:
     if not isinstance(given, Mapping):
-        raise TypeError(f"{what}: expected a table with {', '.join(known)}, got {given!r}")
+        raise InputTypeError(f"{what}: expected a table with {', '.join(known)}, got {given!r}")
     for key in given:
         if key not in known:
             among = ", ".join(known)
-            raise ValueError(f"{what}: expected keys among {among}, got {key!r}{_checks.nearest(key, known)}")
+            raise InputError(f"{what}: expected keys among {among}, got {key!r}{_checks.nearest(key, known)}")
     for key in needed:
         if key not in given:
-            raise ValueError(f"{what}: expected {key}, got none")
+            raise InputError(f"{what}: expected {key}, got none")
     return dict(given)
 
 
@@ -240,23 +238,20 @@ def _seeds(what: str, given: Any) -> tuple[int, ...]:
     if isinstance(given, int | float):
         given = range(_checks.whole(what, given))
     if isinstance(given, str) or not isinstance(given, Collection):
-        raise ValueError(f"{what}: expected how many or a list such as [3, 4], got {given!r}")
+        raise InputError(f"{what}: expected how many or a list such as [3, 4], got {given!r}")
     found = tuple(sorted({_checks.whole(what, seed, low=0) for seed in given}))
     if not found:
-        raise ValueError(f"{what}: expected at least one, got none")
+        raise InputError(f"{what}: expected at least one, got none")
     return found
 
 
 def _budget(what: str, given: Any) -> Budget:
     if not isinstance(given, Mapping):
         return budget(given)
-    parts = [UNITS[unit](n) for unit, n in _known(what, given, list(UNITS)).items()]
-    if not parts:
-        raise ValueError(f"{what}: expected at least one of {', '.join(UNITS)}, got none")
-    total = parts[0]
-    for part in parts[1:]:
-        total = total | part
-    return total  # type: ignore[no-any-return]
+    total = first_of(_known(what, given, list(UNITS)))
+    if total is None:
+        raise InputError(f"{what}: expected at least one of {', '.join(UNITS)}, got none")
+    return total
 
 
 def _entries(group: str, given: Any) -> tuple[Entry, ...]:
@@ -273,24 +268,24 @@ def _entries(group: str, given: Any) -> tuple[Entry, ...]:
             if "budget" in found:
                 found["budget"] = _budget(f"{what} budget", found["budget"])
             if "name" not in found and "command" not in found:
-                raise ValueError(f"{what}: expected a name, got {dict(item)}")
+                raise InputError(f"{what}: expected a name, got {dict(item)}")
             entry = Entry(**{"name": found.get("label", "command"), **found})
         elif isinstance(item, str):
             entry = Entry(item)
         elif isinstance(item, kind) or (callable(item) and group == "algorithms"):
             entry = Entry(_name(item), thing=item)
         else:
-            raise TypeError(f"{what}: expected a name, a table or an object, got {item!r}")
+            raise InputTypeError(f"{what}: expected a name, a table or an object, got {item!r}")
         entries.append(replace(
             entry, options=dict(entry.options), label=label or entry.label or entry.name.rpartition(":")[2],
             seeds=None if entry.seeds is None else _seeds(f"{what} seeds", entry.seeds),
         ))  # fmt: skip
     if not entries:
-        raise ValueError(f"{group}: expected at least one, got none")
+        raise InputError(f"{group}: expected at least one, got none")
     labels = [entry.label for entry in entries]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
-        raise ValueError(f"{group}: expected a label of its own for each, got {', '.join(twice)} more than once")
+        raise InputError(f"{group}: expected a label of its own for each, got {', '.join(twice)} more than once")
     return tuple(entries)
 
 

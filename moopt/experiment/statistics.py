@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from moopt._checks import number, whole
+from moopt._checks import InputError, number, whole
 from moopt.experiment._runs import Array, Runs, checked, difference
 
 if TYPE_CHECKING:
@@ -97,13 +97,6 @@ def _mann_whitney_distribution(n: int, k: int) -> Array:
     return rows[k]
 
 
-def compare_on_problem(values: Any, higher: bool, problem: str, **options: Any) -> pandas.DataFrame:
-    """`compare_by_problem` for one problem of the frame. Raises ValueError if it is not there."""
-    if problem not in checked(values, higher).problems:
-        raise ValueError(f"problem: expected one of those in values, got {problem!r}")
-    return compare_by_problem(values[values["problem"].astype(str) == problem], higher, **options)
-
-
 def compare_by_problem(
     values: Any, higher: bool, *, baseline: str | None = None, family: Literal["problem", "all"] = "problem",
     margin: float = 0.0, share: bool = True, level: float = 0.05,
@@ -129,11 +122,11 @@ def compare_by_problem(
     level = number("level", level, 1e-6, 0.5)
     margin = number("margin", margin, 0.0)
     if family not in ("problem", "all"):
-        raise ValueError(f"family: expected 'problem' or 'all', got {family!r}")
+        raise InputError(f"family: expected 'problem' or 'all', got {family!r}")
     pairs = list(itertools.combinations(runs.algorithms, 2))
     if baseline is not None:
         if baseline not in runs.algorithms:
-            raise ValueError(f"baseline: expected one of {', '.join(runs.algorithms)}, got {baseline!r}")
+            raise InputError(f"baseline: expected one of {', '.join(runs.algorithms)}, got {baseline!r}")
         pairs = [(a, baseline) for a in runs.algorithms if a != baseline]
     keys = [(problem, *pair) for problem in runs.problems for pair in pairs]
     samples = [(runs.scores[p, a], runs.scores[p, b]) for p, a, b in keys]
@@ -155,19 +148,6 @@ def compare_by_problem(
     return pandas.DataFrame(rows, columns=[*names.split(), "margin", "non_inferior"])
 
 
-def significance_marks(comparisons: Any, baseline: str) -> pandas.DataFrame:
-    """Marks "+", "-", "=" of each algorithm against the baseline, from `compare_by_problem`: problems x algorithms.
-
-    "+" says that the algorithm of that column is significantly better than the baseline.
-    """
-    against = comparisons[comparisons["second"] == baseline]
-    if not len(against):
-        raise ValueError(f"baseline: expected an algorithm that was compared with others, got {baseline!r}")
-    table = against.pivot(index="problem", columns="first", values="mark")
-    marks: pandas.DataFrame = table.loc[against["problem"].unique(), against["first"].unique()]
-    return marks
-
-
 def _mann_whitney(samples: Sequence[tuple[Array, Array]]) -> Array:
     """Two-sided p values; samples of one size are tested in one call."""
     from scipy.stats import mannwhitneyu
@@ -184,14 +164,6 @@ def _mann_whitney(samples: Sequence[tuple[Array, Array]]) -> Array:
                 found = mannwhitneyu(x, y, axis=-1, method="exact" if exact else "asymptotic").pvalue
             p[members] = np.where(np.isnan(found), 1.0, found)  # all values equal
     return p
-
-
-def median_table(values: Any, higher: bool) -> pandas.DataFrame:
-    """Median of the runs, problems x algorithms, as the indicator is; NaN where there is no run."""
-    import pandas
-
-    runs = checked(values, higher)
-    return pandas.DataFrame(runs.sign * runs.medians(), index=list(runs.problems), columns=list(runs.algorithms))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from moopt.experiment.scores import Frame, inferred_frame, known_frame
 from moopt.experiment.spec import Cell, Spec
 from moopt.points import Points
 from moopt.problem import Problem
-from moopt.result import described, rebuilt, table_of, versions
+from moopt.result import frame_of, rebuilt, table_of, versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
 from moopt.storage.folder import hold, is_unused
@@ -210,7 +210,7 @@ def bench(
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "study"):
         _take_over(folder, spec)
-        frames_of = {label: described(problem) for label, problem in problems.items()}
+        frames_of = {label: frame_of(problem) for label, problem in problems.items()}
         write_json(folder / "spec.json", spec.describe(frames_of))
         write_json(folder / "environment.json", environment(device))
         files = {entry.label: _frame_file(folder, entry.file) for entry in spec.problems}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from moopt.experiment.scores import HIGHER_IS_BETTER
+from moopt.indicators.table import INDICATORS
 
 if TYPE_CHECKING:
     import pandas
@@ -122,7 +122,7 @@ class Comparison:
 
 def higher_is_better(indicator: str) -> bool:
     """Whether larger values of an indicator are better."""
-    return HIGHER_IS_BETTER[indicator]
+    return INDICATORS[indicator].higher_is_better
 
 
 def indicator_title(indicator: str) -> str:

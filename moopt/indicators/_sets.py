@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.selection._points import as_points, as_tensor
 
 CELLS = 2**21  # numbers of a pairwise table held at a time: 16 MB
@@ -22,7 +23,7 @@ def as_set(f: Any, m: int | None = None) -> Tensor:
         points = points.reshape(0, 1 if m is None else m)
     points = as_points("f", points).detach().double()
     if m is not None and points.shape[-1] != m:
-        raise ValueError(f"f: expected {m} objectives as in the reference, got points {list(points.shape)}")
+        raise InputError(f"f: expected {m} objectives as in the reference, got points {list(points.shape)}")
     return points
 
 
@@ -30,7 +31,7 @@ def as_front(front: Any, name: str = "front") -> Tensor:
     """A reference set [..., k, m] in float64: finite, at least one point."""
     points = as_points(name, front).detach().double()
     if points.shape[-2] == 0 or not bool(points.isfinite().all()):
-        raise ValueError(f"{name}: expected at least one point and finite values, got {list(points.shape)}")
+        raise InputError(f"{name}: expected at least one point and finite values, got {list(points.shape)}")
     return points
 
 
@@ -40,7 +41,7 @@ def as_vector(name: str, value: Any, f: Tensor) -> Tensor:
     if point.ndim == 0:
         point = point.expand(f.shape[-1])
     if point.shape[-1] != f.shape[-1] or not bool(point.isfinite().all()):
-        raise ValueError(f"{name}: expected {f.shape[-1]} finite objectives, got {point.tolist()}")
+        raise InputError(f"{name}: expected {f.shape[-1]} finite objectives, got {point.tolist()}")
     return point
 
 

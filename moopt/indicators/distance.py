@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.indicators._sets import as_front, as_set
 from moopt.kernels.distances import closest
 
@@ -87,5 +88,5 @@ def _aggregate(d: Tensor, valid: Tensor, form: Form, p: float) -> Tensor:
     elif form == "power":
         value = (d.pow(p).sum(-1) / n).pow(1 / p)
     else:
-        raise ValueError(f"form: expected 'mean', 'root' or 'power', got {form!r}")
+        raise InputError(f"form: expected 'mean', 'root' or 'power', got {form!r}")
     return torch.where(n > 0, value, torch.inf)

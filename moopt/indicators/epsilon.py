@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.indicators._sets import as_front, as_set, best_of_set
 from moopt.kernels.distances import closest
 
@@ -29,7 +30,7 @@ def epsilon_multiplicative(f: Any, front: Any) -> Tensor:
     """
     z = as_front(front)
     if bool((z <= 0).any()) or bool((as_set(f, z.shape[-1]) <= 0).any()):
-        raise ValueError("epsilon_multiplicative: expected positive objectives in f and front, got some <= 0")
+        raise InputError("epsilon_multiplicative: expected positive objectives in f and front, got some <= 0")
     return _epsilon(z, f, multiplicative=True)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.indicators._sets import as_front, as_set, as_vector, best_of_set
 from moopt.operators.directions import lattice_of
 from moopt.selection.scalarising import tchebycheff, weighted_sum
@@ -38,7 +39,7 @@ def r2(
         return _mean_best(f, w, lambda points, rows: tchebycheff(points, rows, z))
     if utility == "weighted_sum":
         return _mean_best(f - z[..., None, :], w, weighted_sum)
-    raise ValueError(f"utility: expected 'tchebycheff' or 'weighted_sum', got {utility!r}")
+    raise InputError(f"utility: expected 'tchebycheff' or 'weighted_sum', got {utility!r}")
 
 
 def expected_utility(f: Any, weights: Any = None, *, maximise: bool = False) -> Tensor:

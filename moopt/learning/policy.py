@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.kernels.perceptron import perceptron
 
 
@@ -23,7 +24,7 @@ class MLP:
     def __post_init__(self) -> None:
         sizes = tuple(_checks.whole("layer size", size) for size in self.sizes)
         if len(sizes) < 2:
-            raise ValueError(f"sizes: expected inputs, hidden layers and outputs, got {self.sizes!r}")
+            raise InputError(f"sizes: expected inputs, hidden layers and outputs, got {self.sizes!r}")
         object.__setattr__(self, "sizes", sizes)
 
     @property

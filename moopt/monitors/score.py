@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from moopt.indicators import hypervolume, igd, igd_plus
+from moopt._checks import InputError
+from moopt.indicators.hypervolume import EXACT_OBJECTIVES, SAMPLES, hypervolume
+from moopt.indicators.table import indicator
 from moopt.points import Points
 from moopt.problem import Problem
+from moopt.reference import MARGIN, reference_point
 
 if TYPE_CHECKING:
     from moopt.group import Group
 
-EXACT_OBJECTIVES = 4  # exact hypervolume takes O(n^(m-2)) beyond: Lacour et al. 2017
-SAMPLES = 2**18  # directions of an approximation: moocore's default, off by 0.1 % on spheres of 1,000 points
 FRONT_POINTS = 1000
-REFERENCE = 1.1  # of hypervolume, in each scaled objective
+REFERENCE = 1 + MARGIN  # of hypervolume, in each scaled objective
 
 
 def scale(problem: Problem) -> tuple[Tensor, Tensor] | None:
@@ -71,16 +72,16 @@ class Scorer:
             return
         points = torch.cat([front.f[front.feasible].double().cpu() for front in group.fronts()])
         if len(points):
-            worst, width = points.amax(0), points.amax(0) - points.amin(0)
-            # a single point has no range: its own size, or 1, stands in
-            width = torch.where(width > 0, width, torch.where(worst != 0, worst.abs(), 1.0))
-            self.reference_point = worst + 0.1 * width
+            self.reference_point = reference_point(points.amin(0), points.amax(0))
 
     def __call__(self, name: str, fronts: Sequence[Points]) -> Tensor:
-        """The indicator of each front, float64[len(fronts)]; a front without feasible points has none of it."""
+        """The indicator of each front, float64[len(fronts)]; of a front without feasible points the worst.
+
+        Raises InputError for an unknown one, or where the problem does not know what it needs.
+        """
         if name == "hypervolume":
             return torch.cat([self.hypervolume(front.f[None], front.feasible[None]) for front in fronts])
-        return torch.stack([self._distance(name, front.f[front.feasible].double().cpu()) for front in fronts])
+        return torch.stack([self._told(name, front.f[front.feasible].double().cpu()) for front in fronts])
 
     def hypervolume(self, f: Tensor, counts: Tensor, samples: int = SAMPLES) -> Tensor:
         """Of those points of f[r, k, m] that count, bool[r, k]: float64[r]; `samples` matter where it is not exact."""
@@ -93,24 +94,21 @@ class Scorer:
             return torch.zeros(len(f), dtype=torch.float64)
         else:
             reference = self.reference_point
-        if self.exact:
-            return hypervolume(f, reference)
-        import moocore
+        return hypervolume(f, reference, samples=samples)
 
-        def approximate(points: Tensor) -> float:
-            inside = points[(points < reference).all(-1)].numpy()
-            return float(moocore.hv_approx(inside, ref=reference.numpy(), nsamples=samples)) if len(inside) else 0.0
-
-        return torch.tensor([approximate(points) for points in f], dtype=torch.float64)
-
-    def _distance(self, name: str, f: Tensor) -> Tensor:
+    def _told(self, name: str, f: Tensor) -> Tensor:
+        """An indicator but hypervolume of feasible points f[k, m]: distances not scaled, utilities scaled."""
+        chosen = indicator(name)
+        if chosen.needs == "scale":
+            if self.scale is None:
+                raise InputError(f"{name}: expected a problem that knows ideal and nadir, got {self.problem.name}")
+            zero, one = self.scale
+            return chosen.function((f - zero) / (one - zero), None)
         if self._front is None:
             self._front = self.problem.pareto_front(FRONT_POINTS)
         if self._front is None:
-            raise ValueError(f"{name}: expected a problem that knows its Pareto front, got {self.problem.name}")
-        if not len(f):
-            return torch.tensor(torch.inf, dtype=torch.float64)
-        return {"igd": igd, "igd_plus": igd_plus}[name](f, self._front)
+            raise InputError(f"{name}: expected a problem that knows its Pareto front, got {self.problem.name}")
+        return chosen.function(f, self._front)
 
     def state(self) -> Any:
         """What a checkpoint must keep."""

@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from moopt._checks import MissingPackage
 from moopt.catalogue.sources import one_line
 from moopt.monitor import Monitor, Snapshot
 from moopt.result import Result, Status, versions
@@ -62,7 +63,7 @@ class Tracker(Monitor, abc.ABC):
                     importlib.import_module(name)
             except ImportError as error:
                 text = f"{type(self).__name__} needs the package {name}: pip install 'moopt[tracking]'"
-                raise ImportError(f"{text} ({one_line(error)})") from error
+                raise MissingPackage(f"{text} ({one_line(error)})") from error
         self.folder = Path(folder).absolute()
         self._key, self._due, self._gone = "", math.inf, False
         self._ids: list[str] = []

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from moopt._checks import InputError
 from moopt.monitors.tracker import Facts, Rows, Tracker
 from moopt.result import Result, Status
 
@@ -83,7 +84,7 @@ class WandB(Tracker):
     def __init__(self, folder: str | Path, project: str = "moopt", mode: Mode = "offline") -> None:
         super().__init__(folder)
         if mode not in ("offline", "disabled"):
-            raise ValueError(f"mode: expected 'offline' (wandb sync sends it later) or 'disabled', got {mode!r}")
+            raise InputError(f"mode: expected 'offline' (wandb sync sends it later) or 'disabled', got {mode!r}")
         self.project, self.mode = project, mode
 
     def _open(self, name: str, facts: Facts, known: str | None) -> tuple[str, Any]:

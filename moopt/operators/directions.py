@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
+
 RELAXED = 2000  # directions; more are so close together that evening them out is not worth the time
 ROUNDS = 100  # of relaxation; four times as many leave 100 directions no farther apart
 
@@ -20,7 +22,7 @@ def das_dennis(n_obj: int, divisions: int) -> Tensor:
     intersection). Raises ValueError for less than one objective or division.
     """
     if n_obj < 1 or divisions < 1:
-        raise ValueError(
+        raise InputError(
             f"das_dennis: expected n_obj and divisions of at least 1, got {n_obj} and {divisions}"
         )
     # Stars and bars: n_obj - 1 bars among the places; the coordinates are the gaps between them.
@@ -56,7 +58,7 @@ def directions(n: int, n_obj: int) -> Tensor:
     for n or n_obj below 1.
     """
     if n < 1 or n_obj < 1:
-        raise ValueError(f"directions: expected n and n_obj of at least 1, got {n} and {n_obj}")
+        raise InputError(f"directions: expected n and n_obj of at least 1, got {n} and {n_obj}")
     return _directions(n, n_obj).clone()
 
 

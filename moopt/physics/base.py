@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
+
 if TYPE_CHECKING:
     import mujoco
 
@@ -44,7 +46,7 @@ class Physics(ABC):
 
     def __init__(self, models: Sequence[mujoco.MjModel], substeps: int, places: str = "") -> None:
         if places not in FIELDS:
-            raise ValueError(f"places: expected one of {', '.join(map(repr, FIELDS))}, got {places!r}")
+            raise InputError(f"places: expected one of {', '.join(map(repr, FIELDS))}, got {places!r}")
         self.models, self.substeps, self.places = list(models), substeps, places
         self.n_places = len(getattr(self.model, FIELDS[places])) if places else 0
 

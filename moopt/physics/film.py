@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moopt import _checks
+from moopt._checks import InputError, MissingPackage
 from moopt.storage.files import write_atomic
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ def check_film(path: Path, size: tuple[int, int], fps: float) -> None:
     """Raises ValueError or ImportError for a film that cannot be written."""
     ending = path.suffix.lower()
     if ending not in MOST_FPS:
-        raise ValueError(f"{path}: expected a name that ends in {', '.join(MOST_FPS)}, got {ending or 'no ending'!r}")
+        raise InputError(f"{path}: expected a name that ends in {', '.join(MOST_FPS)}, got {ending or 'no ending'!r}")
     _checks.number(f"fps of {ending}", fps, 1.0, MOST_FPS[ending])
     for name, pixels in zip(("width", "height"), size, strict=True):
         if _checks.whole(name, pixels, 64, 4096) % 2 and ending == ".mp4":
-            raise ValueError(f"{name}: expected an even number of pixels for .mp4, got {pixels}")
+            raise InputError(f"{name}: expected an even number of pixels for .mp4, got {pixels}")
     if ending == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise ImportError(f"{path}: expected imageio-ffmpeg for .mp4, install it with pip install imageio-ffmpeg")
+        raise MissingPackage(f"{path}: expected imageio-ffmpeg for .mp4, install it with pip install imageio-ffmpeg")
 
 
 def number(value: float) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moopt._checks import MissingPackage
+
 if TYPE_CHECKING:
     import mujoco
 
@@ -20,7 +22,7 @@ def gymnasium_spec(name: str) -> mujoco.MjSpec:
         import mujoco
     except (ImportError, AttributeError) as error:  # the latter where MUJOCO_GL names what is not installed
         text = f"{name}: expected MuJoCo and Gymnasium, install moopt[robot] ({error})"
-        raise ImportError(text, name=getattr(error, "name", None)) from None
+        raise MissingPackage(text, name=getattr(error, "name", None)) from None
     assets = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
     return mujoco.MjSpec.from_file(str(assets / f"{name}.xml"))
 

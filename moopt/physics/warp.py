@@ -31,13 +31,15 @@ from functools import cache, cached_property
 from threading import Lock
 from typing import Any
 
+from moopt._checks import InputError, MissingPackage
+
 try:
     import mujoco
     import mujoco_warp as mjw
     import warp as wp
 except ImportError as error:
     sentence = f"physics on a GPU: expected MuJoCo Warp, pip install moopt[gpu] ({error})"
-    raise ImportError(sentence, name=error.name) from None
+    raise MissingPackage(sentence, name=error.name) from None
 import numpy as np
 import torch
 from torch import Tensor
@@ -395,7 +397,7 @@ def _varying(models: Sequence[mujoco.MjModel], made: Any) -> list[str]:
         refused |= {name for name in shared if shared[name] != other[name] and not name.startswith(IDLE)}
     if refused:
         some, more = sorted(refused)[:5], len(refused) - 5
-        raise ValueError(
+        raise InputError(
             f"models: expected the same {', '.join(some)}{f' and {more} more' if more > 0 else ''} in all, "
             "of which MuJoCo Warp does not hold one for each world"
         )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt import _checks, catalogue
+from moopt._checks import InputError
 from moopt.physics.base import BodyState, Physics
 from moopt.physics.film import banner, check_film, number, plot_trajectory, write_film
 from moopt.problem import Problem
@@ -80,7 +81,7 @@ def embodied(problem: Problem) -> SequentialProblem:
     """The problem itself. Raises ValueError for one that has no bodies, naming those of the catalogue that have."""
     if isinstance(problem, SequentialProblem) and isinstance(problem, Embodied):
         return problem
-    raise ValueError(
+    raise InputError(
         f"{problem.name}: expected a problem whose policies move bodies ({', '.join(watchable())}), "
         "got one that cannot be watched"
     )

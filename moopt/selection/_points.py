@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError, InputTypeError
+
 
 def as_tensor(name: str, value: Any) -> Tensor:
     """A tensor as it is, anything else (array, list, data frame) as a copy; integers become float64."""
@@ -18,9 +20,9 @@ def as_tensor(name: str, value: Any) -> Tensor:
             array = np.asarray(value)
             tensor = torch.tensor(array if array.dtype.kind == "f" else array.astype(np.float64))
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from error
+            raise InputTypeError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from error
     if tensor.is_complex():
-        raise TypeError(f"{name}: expected real numbers, got {tensor.dtype}")
+        raise InputTypeError(f"{name}: expected real numbers, got {tensor.dtype}")
     return tensor if tensor.is_floating_point() else tensor.double()
 
 
@@ -28,5 +30,5 @@ def as_points(name: str, value: Any) -> Tensor:
     """Points [..., n, m] with m >= 1."""
     points = as_tensor(name, value)
     if points.ndim < 2 or points.shape[-1] == 0:
-        raise ValueError(f"{name}: expected points of shape [..., n, m], got {list(points.shape)}")
+        raise InputError(f"{name}: expected points of shape [..., n, m], got {list(points.shape)}")
     return points

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import distances, ranking
 from moopt.selection._points import as_points, as_tensor
 
@@ -31,7 +32,7 @@ def crowding_distance(f: Tensor, rank: Tensor | None = None) -> Tensor:
     if rank is not None:
         rank = as_tensor("rank", rank)
         if rank.shape != f.shape[:-1]:
-            raise ValueError(f"rank: expected shape {list(f.shape[:-1])}, got {list(rank.shape)}")
+            raise InputError(f"rank: expected shape {list(f.shape[:-1])}, got {list(rank.shape)}")
     return ranking.crowding(f, rank)
 
 
@@ -44,5 +45,5 @@ def nearest_distances(f: Tensor, k: int) -> Tensor:
     """
     f = as_points("f", f)
     if k < 0:
-        raise ValueError(f"k: expected a number of neighbours from 0, got {k}")
+        raise InputError(f"k: expected a number of neighbours from 0, got {k}")
     return distances.nearest_distances(f, k)

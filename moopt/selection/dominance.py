@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels.ranking import rank
 from moopt.selection._points import as_points, as_tensor
 
@@ -25,7 +26,7 @@ def nondominated_rank(f: Tensor, violation: Tensor | None = None, n_keep: int | 
     if n_keep is None:
         n_keep = n
     elif n_keep < 0:
-        raise ValueError(f"n_keep: expected a number of points from 0, got {n_keep}")
+        raise InputError(f"n_keep: expected a number of points from 0, got {n_keep}")
     return rank(f, violation, min(n_keep, n))
 
 
@@ -48,5 +49,5 @@ def checked(f: Tensor, violation: Tensor | None) -> tuple[Tensor, Tensor | None]
     if violation is not None:
         violation = as_tensor("violation", violation)
         if violation.shape != f.shape[:-1]:
-            raise ValueError(f"violation: expected shape {list(f.shape[:-1])}, got {list(violation.shape)}")
+            raise InputError(f"violation: expected shape {list(f.shape[:-1])}, got {list(violation.shape)}")
     return f, violation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.selection._points import as_points
 
 FLAT = 1e-6  # of the front's range: a hyperplane that cuts an axis nearer to the ideal than that is none
@@ -31,7 +32,7 @@ def knee(f: Tensor) -> Tensor:
     f = as_points("f", f).double()
     n, m = f.shape[-2:]
     if not n:
-        raise ValueError("expected a front with at least one point, got an empty one")
+        raise InputError("expected a front with at least one point, got an empty one")
     valid = torch.isfinite(f).all(-1)
     outside = ~valid[..., None]
     low, high = f.masked_fill(outside, torch.inf).amin(-2), f.masked_fill(outside, -torch.inf).amax(-2)

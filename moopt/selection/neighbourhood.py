@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import directions, offers
 from moopt.selection.scalarising import FUNCTIONS
 
@@ -16,7 +17,7 @@ def neighbours(weights: Tensor, size: int) -> Tensor:
     """
     k = weights.shape[-2]
     if not 1 <= size <= k:
-        raise ValueError(f"size: expected a number from 1 to {k} weight vectors, got {size}")
+        raise InputError(f"size: expected a number from 1 to {k} weight vectors, got {size}")
     return directions.neighbours(weights, size)
 
 
@@ -30,5 +31,5 @@ def replacement(
     function.
     """
     if function not in FUNCTIONS:
-        raise ValueError(f"function: expected one of {', '.join(FUNCTIONS)}, got {function!r}")
+        raise InputError(f"function: expected one of {', '.join(FUNCTIONS)}, got {function!r}")
     return offers.replacement(f, violation, target, held, held_violation, weights, function, theta)

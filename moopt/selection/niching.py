@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import directions as near
 from moopt.kernels.normalisation import extreme_points as extreme_points
 from moopt.kernels.normalisation import intercepts as intercepts
@@ -33,7 +34,7 @@ def associate(f: Tensor, directions: Tensor) -> Association:
     """
     unit = directions / length(directions)[..., None]
     if not unit.shape[-2]:
-        raise ValueError("directions: expected at least one, got none")
+        raise InputError("directions: expected at least one, got none")
     return Association(*near.associate(f, unit))
 
 

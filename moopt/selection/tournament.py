@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import tournament as kernel
 
 
@@ -19,8 +20,8 @@ def tournament(u: Tensor, *keys: Tensor) -> Tensor:
     """
     if not keys or any(key.shape != keys[0].shape or key.shape[:-1] != u.shape[:-2] for key in keys):
         shapes = [list(key.shape) for key in keys]
-        raise ValueError(f"keys: expected the leading shape of u {list(u.shape)} and one n, got {shapes}")
+        raise InputError(f"keys: expected the leading shape of u {list(u.shape)} and one n, got {shapes}")
     n = keys[0].shape[-1]
     if n == 0 or u.shape[-1] != 2:
-        raise ValueError(f"u: expected draws [..., k, 2] among at least one, got {list(u.shape)} among {n}")
+        raise InputError(f"u: expected draws [..., k, 2] among at least one, got {list(u.shape)} among {n}")
     return kernel.tournament(u, keys)

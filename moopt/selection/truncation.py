@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels import ranking, thinning
 from moopt.kernels.shared.sorting import lexsort
 from moopt.selection._points import as_points
@@ -19,10 +20,10 @@ def best(n_keep: int, *keys: Tensor) -> Tensor:
     order. NaN comes last. Raises ValueError if the keys' shapes differ or hold fewer than `n_keep`.
     """
     if not keys or any(key.shape != keys[0].shape for key in keys):
-        raise ValueError(f"keys: expected one or more of one shape, got {[list(key.shape) for key in keys]}")
+        raise InputError(f"keys: expected one or more of one shape, got {[list(key.shape) for key in keys]}")
     n = keys[0].shape[-1]
     if not 0 <= n_keep <= n:
-        raise ValueError(f"n_keep: expected a number from 0 to {n}, got {n_keep}")
+        raise InputError(f"n_keep: expected a number from 0 to {n}, got {n_keep}")
     if keys[0].device.type == "cpu":
         order = torch.from_numpy(np.lexsort([key.detach().numpy() for key in reversed(keys)], axis=-1))
     else:
@@ -44,7 +45,7 @@ def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor,
     """
     f, violation = checked(f, violation)
     if not 0 <= n_keep <= f.shape[-2]:
-        raise ValueError(f"n_keep: expected a number from 0 to {f.shape[-2]}, got {n_keep}")
+        raise InputError(f"n_keep: expected a number from 0 to {f.shape[-2]}, got {n_keep}")
     return ranking.survivors(f, violation, n_keep)
 
 
@@ -64,7 +65,7 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
     """
     f = as_points("f", f)
     if valid.shape != f.shape[:-1] or valid.dtype != torch.bool:
-        raise ValueError(f"valid: expected bool {list(f.shape[:-1])}, got {valid.dtype} {list(valid.shape)}")
+        raise InputError(f"valid: expected bool {list(f.shape[:-1])}, got {valid.dtype} {list(valid.shape)}")
     if capacity < 0:
-        raise ValueError(f"capacity: expected a number from 0, got {capacity}")
+        raise InputError(f"capacity: expected a number from 0, got {capacity}")
     return thinning.thin(f, valid, capacity)

@@ -8,10 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from moopt._checks import InputError
+
 FORMAT = 1
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """A file that cannot be used: damaged, foreign, or of a newer format."""
 
 

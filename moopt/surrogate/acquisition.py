@@ -16,7 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError
 from moopt.kernels.boxes import boxes
+from moopt.reference import reference_point as beyond
 from moopt.selection import nondominated_mask
 from moopt.surrogate.model import FailureModel, Surrogate, snap
 from moopt.surrogate.numerics import numerical_errors, reproducible
@@ -25,8 +27,6 @@ from moopt.surrogate.search import Search, column_levels
 
 _log = logging.getLogger("moopt")
 
-# Least range of a front in BoTorch's rule for reference points.
-_LEAST_RANGE = 1e-7
 FEW = 4  # draws where all are nearly the same
 MOST_SIDES = 8192  # of the boxes of all draws; from there on fewer draws
 Goal = Literal["hypervolume", "scalarised"]
@@ -35,8 +35,8 @@ Goal = Literal["hypervolume", "scalarised"]
 def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: Tensor | None = None) -> Tensor:
     """A reference point one tenth of the front's range beyond its nadir (BoTorch's rule; Ishibuchi et al. 2011).
 
-    The front is the nondominated set of the feasible points, or of all points where none is feasible. A range of zero
-    is replaced by the objective's magnitude.
+    The front is the nondominated set of the feasible points, or of all points where none is feasible. For what
+    stands in for a range of zero see `moopt.reference`.
 
     Args:
         f: objectives ``[n, m]``, minimised; rows that are not finite are left out.
@@ -50,24 +50,22 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
         ValueError: an entry must be inferred and no row of ``f`` is finite.
     """
     if f.ndim != 2:
-        raise ValueError(f"expected f[n, m], got shape {tuple(f.shape)}")
+        raise InputError(f"expected f[n, m], got shape {tuple(f.shape)}")
     if reference_point is not None:
         reference_point = torch.as_tensor(reference_point, dtype=f.dtype, device=f.device)
         if reference_point.shape != f.shape[1:]:
-            raise ValueError(
+            raise InputError(
                 f"expected reference_point[m] with m = {f.shape[1]}, got shape {tuple(reference_point.shape)}"
             )
         if not bool(reference_point.isnan().any()):
             return reference_point
     use = f.isfinite().all(dim=-1)
     if not bool(use.any()):
-        raise ValueError("expected at least one finite row of f to infer a reference point from, got none")
+        raise InputError("expected at least one finite row of f to infer a reference point from, got none")
     feasible = use & (g <= 0).all(dim=-1) if g is not None else use
     front = f[feasible if bool(feasible.any()) else use]
     front = front[nondominated_mask(front)]
-    nadir, span = front.amax(dim=0), front.amax(dim=0) - front.amin(dim=0)
-    span = torch.where(span > 0, span, nadir.abs().clamp_min(_LEAST_RANGE))
-    inferred = nadir + 0.1 * span
+    inferred = beyond(front.amin(dim=0), front.amax(dim=0))
     return inferred if reference_point is None else torch.where(reference_point.isnan(), inferred, reference_point)
 
 
@@ -125,19 +123,19 @@ def suggest(
         ValueError: a shape does not fit, an unknown goal, or ``n < 1``.
     """
     if baseline_x.ndim != 2:
-        raise ValueError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
+        raise InputError(f"expected baseline_x[k, d], got shape {tuple(baseline_x.shape)}")
     d = baseline_x.shape[-1]
     for name, points in (("pending_x", pending_x), ("candidates", candidates)):
         if points is not None and (points.ndim != 2 or points.shape[-1] != d):
-            raise ValueError(f"expected {name}[k, d] with d = {d}, got shape {tuple(points.shape)}")
+            raise InputError(f"expected {name}[k, d] with d = {d}, got shape {tuple(points.shape)}")
     models = [model for model in (surrogate, failure) if model is not None]
     for model in models:
         if model.x.shape[-1] != d:
-            raise ValueError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
+            raise InputError(f"expected models of d = {d} columns, got {model.x.shape[-1]}")
     if n < 1:
-        raise ValueError(f"expected n >= 1, got {n}")
+        raise InputError(f"expected n >= 1, got {n}")
     if goal not in ("hypervolume", "scalarised"):
-        raise ValueError(f"expected goal hypervolume or scalarised, got {goal!r}")
+        raise InputError(f"expected goal hypervolume or scalarised, got {goal!r}")
 
     sizes = dict(models[0].category_sizes) if models else {}
     # checked before the search, which takes a ValueError for a numerical one

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from moopt import _checks
+from moopt._checks import InputError
 from moopt.algorithm import Incremental, Turn
 from moopt.points import Points
 from moopt.problem import Problem
@@ -82,12 +83,12 @@ class Bayesian(Incremental[Problem, State]):
             if getattr(self, name) is not None:
                 _checks.truth(name, getattr(self, name))
         if self.failures not in ("learn", "abandon"):
-            raise ValueError(f"failures: expected learn or abandon, got {self.failures!r}")
+            raise InputError(f"failures: expected learn or abandon, got {self.failures!r}")
         if self.reference_point is not None:
             given = self.reference_point
             numeric = not isinstance(given, str) and all(isinstance(value, (int, float)) for value in given)
             if not numeric or any(math.isinf(value) for value in given):
-                raise ValueError(f"reference_point: expected finite numbers or NaN such as [1.5, NaN], got {given!r}")
+                raise InputError(f"reference_point: expected finite numbers or NaN such as [1.5, NaN], got {given!r}")
             object.__setattr__(self, "reference_point", tuple(map(float, given)))
 
     @abstractmethod
@@ -109,7 +110,7 @@ class Bayesian(Incremental[Problem, State]):
         reference = torch.full((problem.n_obj,), torch.nan, dtype=torch.float64)
         if self.reference_point is not None:
             if len(self.reference_point) != problem.n_obj:
-                raise ValueError(
+                raise InputError(
                     f"reference_point: expected {problem.n_obj} numbers, one for each objective of {problem.name}, "
                     f"got {self.reference_point}"
                 )

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moopt._checks import InputError
 from moopt.surrogate.descent import descend
 from moopt.surrogate.numerics import numerical_errors
 from moopt.surrogate.prior import covariance, shared
@@ -78,7 +79,7 @@ def set_hyperparameters(model: Any, values: Mapping[str, Tensor]) -> None:
     shapes = {name: tuple(value.shape) for name, value in own.items()}
     given = {name: tuple(value.shape) for name, value in values.items()}
     if shapes != given:
-        raise ValueError(f"expected warm hyper-parameters with shapes {shapes}, got {given}")
+        raise InputError(f"expected warm hyper-parameters with shapes {shapes}, got {given}")
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(values[name])

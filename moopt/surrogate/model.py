@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from moopt._checks import InputError, InputTypeError
 from moopt.selection import nondominated_mask
 from moopt.surrogate.fitting import fitted
 from moopt.surrogate.numerics import reproducible
@@ -189,7 +190,7 @@ def fit(
     _check_cube(x, sizes)
     _check_columns("f", f, len(x))
     if f.shape[-1] == 0:
-        raise ValueError("expected f[n, m] with at least one objective, got m = 0")
+        raise InputError("expected f[n, m] with at least one objective, got m = 0")
     outputs = [f.double()]
     if g is not None:
         _check_columns("g", g, len(x))
@@ -197,7 +198,7 @@ def fit(
     if f_var is not None:
         _check_columns("f_var", f_var, len(x))
         if f_var.shape != f.shape or bool((f_var < 0).any()):
-            raise ValueError(f"expected f_var >= 0 of shape {tuple(f.shape)}, got shape {tuple(f_var.shape)}")
+            raise InputError(f"expected f_var >= 0 of shape {tuple(f.shape)}, got shape {tuple(f_var.shape)}")
 
     prior = Prior(sizes, deterministic, warp, sparse)
     m = f.shape[-1]
@@ -239,9 +240,9 @@ def fit_failure(
     """
     sizes = dict(category_sizes or {})
     if failed.dtype != torch.bool:
-        raise TypeError(f"expected failed of dtype torch.bool, got {failed.dtype}")
+        raise InputTypeError(f"expected failed of dtype torch.bool, got {failed.dtype}")
     if failed.shape != x.shape[:1]:
-        raise ValueError(f"expected failed[n] with n = {len(x)}, got shape {tuple(failed.shape)}")
+        raise InputError(f"expected failed[n] with n = {len(x)}, got shape {tuple(failed.shape)}")
     if not bool(failed.any()):
         return None
     _check_cube(x, sizes)
@@ -266,25 +267,25 @@ def snap(x: Tensor, category_sizes: Mapping[int, int]) -> Tensor:
 
 def _check_cube(x: Tensor, category_sizes: Mapping[int, int]) -> None:
     if not x.is_floating_point():
-        raise TypeError(f"expected floating-point x, got dtype {x.dtype}")
+        raise InputTypeError(f"expected floating-point x, got dtype {x.dtype}")
     if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"expected x[n, d] with at least one point and column, got shape {tuple(x.shape)}")
+        raise InputError(f"expected x[n, d] with at least one point and column, got shape {tuple(x.shape)}")
     if not bool(((x >= -_CUBE_SLACK) & (x <= 1 + _CUBE_SLACK)).all()):
-        raise ValueError(f"expected x in the unit cube, got values in [{float(x.min())}, {float(x.max())}]")
+        raise InputError(f"expected x in the unit cube, got values in [{float(x.min())}, {float(x.max())}]")
     for column, size in category_sizes.items():
         if not 0 <= column < x.shape[-1] or size < 1:
-            raise ValueError(
+            raise InputError(
                 f"expected category_sizes as {{column < {x.shape[-1]}: size >= 1}}, got {{{column}: {size}}}"
             )
 
 
 def _check_columns(name: str, value: Tensor, n: int) -> None:
     if not value.is_floating_point():
-        raise TypeError(f"expected floating-point {name}, got dtype {value.dtype}")
+        raise InputTypeError(f"expected floating-point {name}, got dtype {value.dtype}")
     if value.ndim != 2 or len(value) != n:
-        raise ValueError(f"expected {name} with n = {n} rows and two dimensions, got shape {tuple(value.shape)}")
+        raise InputError(f"expected {name} with n = {n} rows and two dimensions, got shape {tuple(value.shape)}")
     if not bool(value.isfinite().all()):
-        raise ValueError(f"expected finite {name} (leave failed points to fit_failure), got NaN or infinity")
+        raise InputError(f"expected finite {name} (leave failed points to fit_failure), got NaN or infinity")
 
 
 def _standardisation(y: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moopt._checks import InputError
 from moopt.catalogue import find
 from moopt.catalogue.names import resolve
 from moopt.catalogue.sources import one_line, parse
@@ -57,21 +58,21 @@ def contender(spec: str | Mapping[str, Any] | Callable[..., Any]) -> Contender:
         return Contender(_name(spec), spec)
     if isinstance(spec, Mapping):
         if set(spec) != {"command"} or not isinstance(spec["command"], str):
-            raise ValueError(f"expected a table with a command, a line of text, got {dict(spec)}")
+            raise InputError(f"expected a table with a command, a line of text, got {dict(spec)}")
         program = Command(spec["command"])
         return Contender(program.name, program)
     library, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if not library or not name:
-        raise ValueError(f"expected a contender as library:Class, path.py:function or module:function, got {spec!r}")
+        raise InputError(f"expected a contender as library:Class, path.py:function or module:function, got {spec!r}")
     own = parse(spec) is not None
     try:
         if not own and library in BRIDGES:
             return Contender(spec, importlib.import_module(f"{__package__}.{BRIDGES[library]}").bridge(library, name))
         found = find("algorithms", spec) if own else resolve(spec)
     except (ImportError, AttributeError, ValueError, OSError) as error:
-        raise ValueError(f"{spec}: {one_line(error)}") from error
+        raise InputError(f"{spec}: {one_line(error)}") from error
     if not callable(found):
-        raise ValueError(f"{spec}: expected a function, got {found!r}")
+        raise InputError(f"{spec}: expected a function, got {found!r}")
     return Contender(spec, found)
 
 
@@ -96,18 +97,18 @@ def run_contender(
     try:
         inspect.signature(search).bind(record, budget, seed, **options)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: it does not take (problem, budget, seed, **options): {error}") from None
+        raise InputError(f"{name}: it does not take (problem, budget, seed, **options): {error}") from None
     try:
         with _seeded(seed):
             answer = search(record, budget, seed, **options)
     except BudgetSpent:
         answer = None
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{name}: {_told(error, search)}") from error
+        raise InputError(f"{name}: {_told(error, search)}") from error
     try:
         return settle(record, answer)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {one_line(error)}") from error
+        raise InputError(f"{name}: {one_line(error)}") from error
 
 
 @contextmanager
