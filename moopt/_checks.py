@@ -76,4 +76,4 @@ def misspelt(cls: type, root: type) -> None:
     for name in names(cls):
         near = [] if name in known or name.startswith("_") else difflib.get_close_matches(name, wanted, 1, 0.88)
         if near:
-            raise TypeError(f"{cls.__name__}: nothing asks for {name!r} (did you mean {near[0]!r}?)")
+            raise InputTypeError(f"{cls.__name__}: nothing asks for {name!r} (did you mean {near[0]!r}?)")

@@ -212,7 +212,7 @@ class Problem(ABC):
                 got = list(column.shape) if isinstance(column, Tensor) else type(column).__name__
                 batch = ", ".join(map(str, x.shape[:-1]))
                 wanted = f"{name} of shape [{batch}] or [{batch}, k]"
-                raise ValueError(f"{self.name}._evaluate: expected {wanted}, got {got}")
+                raise InputError(f"{self.name}._evaluate: expected {wanted}, got {got}")
         if -1 in self.signs:
             f = torch.stack([sign * column for sign, column in zip(self.signs, f.unbind(-1), strict=True)], -1)
         unusable = ~torch.isfinite(f).all(-1)

@@ -123,7 +123,7 @@ def make_algorithm(entry: Entry) -> Any:
     """The algorithm or the contender that an entry names. Raises ValueError or ImportError."""
     if entry.thing is not None:
         if isinstance(entry.thing, Algorithm) and entry.options:
-            raise ValueError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
+            raise InputError(f"{entry.label}: expected no options, for it is made already, got {dict(entry.options)}")
         return entry.thing
     if entry.command is None and (":" not in entry.name or _is_algorithm(entry.name)):
         return catalogue.algorithm(entry.name, **entry.options)

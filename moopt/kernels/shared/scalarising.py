@@ -18,13 +18,11 @@ FUNCTIONS = ("tchebycheff", "weighted_sum", "pbi")
 
 def weighted_sum(f: Tensor, weights: Tensor) -> Tensor:
     """sum_j w_j f_j: [..., n, k]."""
-    _check(f, weights)
     return sum_of_products(f, weights)
 
 
 def tchebycheff(f: Tensor, weights: Tensor, ideal: Tensor) -> Tensor:
     """max_j w_j |f_j - ideal_j|: [..., n, k], with ideal[..., m] (Zhang and Li 2007, section II-B)."""
-    _check(f, weights, ideal)
     distance = (f - ideal[..., None, :]).abs()
     value = distance[..., :, None, 0] * weights[..., None, :, 0]
     for j in range(1, f.shape[-1]):
@@ -35,7 +33,6 @@ def tchebycheff(f: Tensor, weights: Tensor, ideal: Tensor) -> Tensor:
 def pbi(f: Tensor, weights: Tensor, ideal: Tensor, theta: float = 5.0) -> Tensor:
     """Penalty-based boundary intersection, d1 + theta d2: [..., n, k] (Zhang and Li 2007, section II-C and
     its theta of 5). d1 is the length of f - ideal along the weight vector, d2 the distance from it."""
-    _check(f, weights, ideal)
     offset = f - ideal[..., None, :]
     unit = weights / length(weights)[..., None]
     along = sum_of_products(offset, unit)
@@ -43,12 +40,3 @@ def pbi(f: Tensor, weights: Tensor, ideal: Tensor, theta: float = 5.0) -> Tensor
     for j in range(f.shape[-1]):
         squares = squares + (offset[..., :, None, j] - along * unit[..., None, :, j]).square()
     return along.abs() + theta * squares.sqrt()
-
-
-def _check(f: Tensor, weights: Tensor, ideal: Tensor | None = None) -> None:
-    m = f.shape[-1]
-    for name, given in (("weights", weights), ("ideal", ideal)):
-        if given is not None and given.shape[-1] != m:
-            raise ValueError(
-                f"{name}: expected {m} objectives like f {list(f.shape)}, got {list(given.shape)}"
-            )
