@@ -137,8 +137,6 @@ class Run:
         run.keeper, run.by_trials = Keeper(held), content["by_trials"]
         return run
 
-    # what monitors, messages and results read
-
     @property
     def algorithm_name(self) -> str:
         """How messages and files call the algorithm."""
