@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from moopt import _checks
-from moopt.algorithm import Incremental, Turn
-from moopt.points import Points
-from moopt.problem import Problem
-from moopt.random import Rng
+from moopt.core import checks
+from moopt.core.algorithm import Incremental, Turn
+from moopt.core.points import Points
+from moopt.core.problem import Problem
+from moopt.core.random import Rng
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class RandomSearch(Incremental[Problem, Points]):
     pop_size: int = 100
 
     def __post_init__(self) -> None:
-        _checks.whole("pop_size", self.pop_size)
+        checks.whole("pop_size", self.pop_size)
 
     def init(self, problem: Problem, rng: Rng) -> Points:
         return Points.empty(problem, rng.runs, device=rng.device, dtype=rng.dtype)

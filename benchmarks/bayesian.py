@@ -30,11 +30,12 @@ import torch
 from scipy.stats import bootstrap, ttest_ind
 
 from moopt import Problem, Run
-from moopt.experiment import Entry, Spec, Study, bench, statistics
-from moopt.experiment.contenders import botorch
-from moopt.experiment.views import algorithms, problems
+from moopt.bridges import botorch
+from moopt.experiment import Entry, Spec, Study, bench
+from moopt.experiment.report.protocols import algorithms, problems
+from moopt.experiment.statistics import inference
 from moopt.indicators import hypervolume
-from moopt.monitors.plots import COLOURS, STYLE
+from moopt.render.plots import COLOURS, STYLE
 
 KEPT = report.RESULTS / "bayesian.tar.xz"
 MARGIN = 0.1
@@ -128,7 +129,7 @@ def compared(study: Study) -> str:
         bound = better.confidence_interval(0.95).high
         tests.append((ours.mean() - theirs.mean(), bound, inferior.pvalue, better.pvalue))
     difference, bound, p, better = (np.array(column) for column in zip(*tests, strict=True))
-    p, better = statistics.holm(p), statistics.holm(better)
+    p, better = inference.holm(p), inference.holm(better)
     verdicts = [
         [label, f"{difference[i]:+.2f}", f"{bound[i]:+.2f}", f"{p[i]:.3f}", f"{better[i]:.3f}",
          *(f"{value:.2f}" for value in pairs[label][:2]), f"{pairs[label][2]:.1f}"]

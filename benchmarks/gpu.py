@@ -20,9 +20,9 @@ import report
 import torch
 
 import moopt
-from moopt.algorithm import Asking, Turn, generation
+from moopt.core.algorithm import Asking, Turn, generation
+from moopt.core.random import Rng
 from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, variation
-from moopt.random import Rng
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 POPULATIONS = [16] if report.SMOKE else [1024, 4096, 8192, 16_384, 32_768, 1_000_000]

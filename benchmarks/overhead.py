@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 import moopt
-from moopt.algorithm import generation
+from moopt.core.algorithm import generation
+from moopt.core.random import Rng
 from moopt.monitors.progress import ProgressLine
-from moopt.random import Rng
 
 SMOKE = "--smoke" in sys.argv
 REPEATS = 1 if SMOKE else 5

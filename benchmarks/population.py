@@ -123,10 +123,10 @@ def shares(n: int, generations: int) -> list[str]:
     import torch
 
     import moopt
-    from moopt.algorithms.nsga2 import NSGA2
-    from moopt.group import Group
-    from moopt.monitors.history import History
-    from moopt.problems.dtlz import DTLZ2
+    from moopt.algorithms.evolutionary.nsga2 import NSGA2
+    from moopt.problems.synthetic.dtlz import DTLZ2
+    from moopt.run.group import Group
+    from moopt.run.history import History
 
     torch.set_num_threads(1)
     seconds: dict[str, float] = {}

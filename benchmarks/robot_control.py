@@ -29,8 +29,8 @@ from mujoco.batch import Batch
 from torch import Tensor
 
 import moopt
+from moopt.core.random import Rng
 from moopt.physics import BodyState
-from moopt.random import Rng
 
 TASKS = ["mohalfcheetah"] if report.SMOKE else ["mohalfcheetah", "mohopper2", "moant", "mohumanoid"]
 WORLDS, STEPS, REPEATS = ((32,), 10, 1) if report.SMOKE else ((2048, 128), 50, 3)

@@ -1,4 +1,4 @@
-"""What problems/robot_control_v1.json publishes: moments of observations, ideal, nadir and reference points.
+"""What problems/robots/robot_control_v1.json publishes: moments of observations, ideal, nadir and reference points.
 
     python benchmarks/robot_reference.py moments [TASK ...]
     python benchmarks/robot_reference.py points [TASK ...] [--study FOLDER]
@@ -22,17 +22,18 @@ from pathlib import Path
 import torch
 
 import moopt
-from moopt import catalogue, tree
+from moopt import catalogue
+from moopt.core import tree
+from moopt.core.random import Rng
 from moopt.experiment import read
 from moopt.learning.moments import Moments
-from moopt.monitors.archive import merged_front
-from moopt.problems import robot_control
-from moopt.random import Rng
+from moopt.problems.robots import control
+from moopt.run.archives.pareto import merged_front
 
 FILE = Path(__file__).resolve().parent.parent / "problems" / "robot_control_v1.json"
 TASKS = [
     name for name in catalogue.table("problems")
-    if catalogue.load("problems", name).__module__ == robot_control.__name__
+    if catalogue.load("problems", name).__module__ == control.__name__
 ]  # fmt: skip
 EPISODES = 5  # that a policy is judged by in a search for points
 STEPS = {  # of each such search

@@ -17,14 +17,14 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import report
 
-from moopt.budget import EnvSteps
+from moopt.core.budget import EnvSteps
 from moopt.experiment import Entry, Spec, Study, bench, sentences
-from moopt.experiment.comparison import comparison
-from moopt.experiment.tables import indicator_table, number
-from moopt.experiment.views import algorithms, indicator_title, problems
-from moopt.monitors.archive import merged_front
-from moopt.monitors.plots import COLOURS, STYLE
-from moopt.problems.robot_control import RobotControl
+from moopt.experiment.report.comparison import comparison
+from moopt.experiment.report.protocols import algorithms, indicator_title, problems
+from moopt.experiment.report.tables import indicator_table, number
+from moopt.problems.robots.control import RobotControl
+from moopt.render.plots import COLOURS, STYLE
+from moopt.run.archives.pareto import merged_front
 
 RESULT = "robot_study"
 

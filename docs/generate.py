@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from moopt import catalogue
-from moopt.problem import Problem
+from moopt.core.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
     "moopt", "moopt.selection", "moopt.indicators", "moopt.operators", "moopt.monitors", "moopt.executors",
-    "moopt.experiment", "moopt.experiment.contenders", "moopt.learning", "moopt.physics", "moopt.surrogate",
+    "moopt.experiment", "moopt.bridges", "moopt.learning", "moopt.physics", "moopt.surrogate",
     "moopt.storage",
     "moopt.testing",
 )  # fmt: skip

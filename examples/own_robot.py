@@ -11,7 +11,7 @@ import mujoco
 import torch
 
 import moopt
-from moopt.problems.robot_control import RobotControl
+from moopt.problems.robots.control import RobotControl
 
 MODEL = """
 <mujoco>

@@ -1,21 +1,32 @@
 """moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
 
 from moopt import indicators, selection
-from moopt._checks import InputError
-from moopt.algorithm import Algorithm, Generational, Incremental, Turn
 from moopt.api import minimize, resume
-from moopt.budget import Both, Budget, Either, EnvSteps, Evaluations, Generations, Reached, Seconds, Stalled, Tokens
 from moopt.catalogue import algorithm, problem
-from moopt.generative import GenerativeProblem
-from moopt.monitor import Monitor, Snapshot
-from moopt.points import Points
-from moopt.problem import Draw, FunctionProblem, Problem
-from moopt.random import Rng
-from moopt.result import Result, Status
-from moopt.run import Run
-from moopt.sequential import SequentialProblem
-from moopt.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
-from moopt.trials import Trial
+from moopt.core.algorithm import Algorithm, Generational, Incremental, Turn
+from moopt.core.budget import (
+    Both,
+    Budget,
+    Either,
+    EnvSteps,
+    Evaluations,
+    Generations,
+    Reached,
+    Seconds,
+    Stalled,
+    Tokens,
+)
+from moopt.core.checks import InputError
+from moopt.core.points import Points
+from moopt.core.problem import Draw, FunctionProblem, Problem
+from moopt.core.random import Rng
+from moopt.core.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
+from moopt.learning.generative import GenerativeProblem
+from moopt.learning.sequential import SequentialProblem
+from moopt.run.monitor import Monitor, Snapshot
+from moopt.run.result import Result, Status
+from moopt.run.run import Run
+from moopt.run.trials import Trial
 
 __all__ = [
     "Algorithm", "Both", "Box", "Budget", "Choice", "Draw", "Either", "EnvSteps", "Evaluations", "Flag",

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from moopt.algorithm import Algorithm
-from moopt.budget import Budget
+from moopt.core.algorithm import Algorithm
+from moopt.core.budget import Budget
+from moopt.core.problem import Problem
 from moopt.executors import Executor
-from moopt.monitor import Monitor, Snapshot
-from moopt.problem import Problem
-from moopt.result import Result
-from moopt.run import Run
+from moopt.run.monitor import Monitor, Snapshot
+from moopt.run.result import Result
+from moopt.run.run import Run
 
 
 def minimize(

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 
 if TYPE_CHECKING:
-    from moopt.budget import Budget
-    from moopt.result import Result
-    from moopt.run import Run
+    from moopt.core.budget import Budget
+    from moopt.run.result import Result
+    from moopt.run.run import Run
 
 app = typer.Typer(
     help="Searches Pareto fronts of anything.", no_args_is_help=True, add_completion=False,
@@ -66,8 +66,9 @@ def solve(
 ) -> None:
     """Search the Pareto front of a problem; whichever of several budgets is used up first ends it."""
     with _one_sentence(debug):
-        from moopt import catalogue, setup
-        from moopt.run import Run
+        from moopt import catalogue
+        from moopt.run import setup
+        from moopt.run.run import Run
 
         budget = _budget(
             evaluations=evaluations, generations=generations, env_steps=env_steps, tokens=tokens, seconds=seconds
@@ -107,7 +108,7 @@ def resume(
 ) -> None:
     """Continue a run, to its own budget or to a larger one."""
     with _one_sentence(debug):
-        from moopt.run import Run
+        from moopt.run.run import Run
 
         run = Run.reopen(
             folder, problem=problem, algorithm=algorithm, executor=executor, progress=progress is not False,
@@ -188,9 +189,9 @@ def render(
 ) -> None:
     """Film a policy that a search of a robot's control found."""
     with _one_sentence(debug):
-        from moopt import setup
-        from moopt.physics.watch import named, span, watch
-        from moopt.result import Result
+        from moopt.render.watch import named, span, watch
+        from moopt.run import setup
+        from moopt.run.result import Result
 
         if not (folder / "result.json").is_file():
             way = f"; moopt resume {folder} ends it" if (folder / "config.json").is_file() else ""
@@ -324,7 +325,7 @@ def _free_folder(name: str) -> Path:
 
 def _budget(**amounts: str | None) -> Budget | None:
     """The budget of the options that were given, by unit: whichever ends first."""
-    from moopt.budget import UNITS, first_of
+    from moopt.core.budget import UNITS, first_of
 
     numbers: dict[str, float] = {}
     for unit, text in amounts.items():
@@ -347,7 +348,7 @@ def _options(
     settings: Sequence[str], of_problem: Sequence[str], of_algorithm: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """`--set` for the problem and for the algorithm. Raises ValueError where it is not clear whose it is."""
-    from moopt import _checks
+    from moopt.core import checks
 
     known = {"problem": of_problem, "algorithm": of_algorithm}
     chosen: dict[str, dict[str, Any]] = {"problem": {}, "algorithm": {}}
@@ -362,7 +363,7 @@ def _options(
         if not owners or option not in known[owners[0]]:
             among = [name for part in (owners or known) for name in known[part]]
             has = f"an option among {', '.join(among)}" if among else "no options, for there are none"
-            raise InputError(f"--set: expected {has}, got {option!r}{_checks.nearest(option, among)}")
+            raise InputError(f"--set: expected {has}, got {option!r}{checks.nearest(option, among)}")
         try:
             value = json.loads(text)
         except ValueError:
@@ -394,8 +395,8 @@ def _problem_row(name: str) -> dict[str, Any]:
 
 def _algorithm_row(name: str) -> dict[str, Any]:
     from moopt import catalogue
-    from moopt.algorithm import ALL_KINDS
-    from moopt.problem import Problem
+    from moopt.core.algorithm import ALL_KINDS
+    from moopt.core.problem import Problem
 
     try:
         found = catalogue.load("algorithms", name)

@@ -16,18 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt import setup
-from moopt.algorithm import Algorithm, Asking, misfit
 from moopt.api import minimize, resume
-from moopt.budget import Budget, Generations
 from moopt.catalogue.describe import Undescribable, describe, rebuild
-from moopt.monitor import Snapshot
-from moopt.points import Points
-from moopt.problem import Answer, Problem
-from moopt.random import Rng
-from moopt.result import Result, Status
+from moopt.core.algorithm import Algorithm, Asking, misfit
+from moopt.core.budget import Budget, Generations
+from moopt.core.points import Points
+from moopt.core.problem import Answer, Problem
+from moopt.core.random import Rng
+from moopt.core.space import Box, Choice, Flag, Integer, Permutation, Real, Space, Variable
+from moopt.run import setup
+from moopt.run.monitor import Snapshot
+from moopt.run.result import Result, Status
 from moopt.selection import nondominated_mask
-from moopt.space import Box, Choice, Flag, Integer, Permutation, Real, Space, Variable
 
 
 class ContractError(AssertionError):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moopt.experiment.views import Comparison, Ranking
+from moopt.experiment.report.protocols import Comparison, Ranking
 
 NASTY = "<b>x</b></script><script>alert(1)</script>"
 ALGORITHMS = ("nsga2", "rvea & co", "moead %{x}", "<b>mine</b>")

@@ -10,11 +10,12 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from moopt import Rng, Turn, tree
-from moopt.algorithms.policygradient import PolicyGradient
-from moopt.generative import GenerativeProblem
+from moopt import Rng, Turn
+from moopt.algorithms.alignment.policygradient import PolicyGradient
+from moopt.core import tree
 from moopt.learning.advantage import AGGREGATORS, drgrpo, grpo, mogrpo, whiten
-from moopt.problems.alignment import (
+from moopt.learning.generative import GenerativeProblem
+from moopt.problems.language.alignment import (
     FOLLOWERS,
     GRAMMATICAL,
     REPETITION,

@@ -8,7 +8,7 @@ import torch
 
 import moopt
 from moopt import Turn
-from moopt.random import Rng
+from moopt.core.random import Rng
 from moopt.selection import survivors
 from moopt.surrogate import fit, suggest
 

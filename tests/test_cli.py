@@ -316,7 +316,7 @@ def test_a_bug_of_our_own_is_no_bad_input(monkeypatch, error):
     def buggy(self, *_):
         raise error("a bug")
 
-    monkeypatch.setattr("moopt.group.Group.learn", buggy)
+    monkeypatch.setattr("moopt.run.group.Group.learn", buggy)
     answer = solve()
     assert answer.exit_code == 1 and isinstance(answer.exception, error)
 

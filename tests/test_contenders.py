@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import moopt
-from moopt.experiment.contenders import Recorded, contender, run_contender
+from moopt.bridges import Recorded, contender, run_contender
 from moopt.indicators import hypervolume
 
 
@@ -285,7 +285,7 @@ def by_pymoo(name, problem, budget, seed, **options):
             asked.append(x.copy())
             out["F"] = problem.evaluate(x).f.numpy()
 
-    from moopt.experiment.contenders.pymoo import _classes
+    from moopt.bridges.pymoo import _classes
 
     minimize(Alone(), _classes()[name](**options), ("n_eval", budget), seed=seed)
     return np.concatenate(asked)
@@ -492,7 +492,7 @@ def test_refusals_of_searches_with_models():
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch):
-    from moopt.experiment.contenders import evox, pymoo
+    from moopt.bridges import evox, pymoo
 
     for bridge, module, library in ((pymoo, "pymoo.algorithms.moo", "pymoo"), (evox, "evox.algorithms", "evox")):
         monkeypatch.setitem(sys.modules, module, None)

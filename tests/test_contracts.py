@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import moopt
-from moopt import Points, Turn, tree
-from moopt.algorithms.qlearners import QLearners
-from moopt.problems.deepseatreasure import DeepSeaTreasure
+from moopt import Points, Turn
+from moopt.algorithms.reinforcement.qlearners import QLearners
+from moopt.core import tree
+from moopt.problems.decision.deepseatreasure import DeepSeaTreasure
 from moopt.testing import Bowls
 
 DOUBLE = torch.float64

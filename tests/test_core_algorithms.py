@@ -146,7 +146,7 @@ def sequential_moead(problem, n, generations, runs, size=20):
 def test_synchronous_generations_are_not_worse(problem, n, generations):
     """Hypervolume of eight runs of MOEA/D after the same evaluations, against the paper's sequential form.
 
-    After a third of these generations the sequential form is ahead, see `algorithms/moead.py`.
+    After a third of these generations the sequential form is ahead, see `algorithms/evolutionary/moead.py`.
     """
     problem = moopt.problem(problem)
     reference = 1.1 if problem.n_obj == 3 else 3.0  # few are on ZDT1's front so early

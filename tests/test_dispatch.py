@@ -117,8 +117,8 @@ def test_an_axis_that_is_not_the_first_and_arguments_without_it():
 def test_compiled_selection_without_graph_breaks(backend):
     """On a population of NSGA-II, what torch.compile records equals what runs without it."""
     import moopt
-    from moopt.algorithm import generation
-    from moopt.random import Rng
+    from moopt.core.algorithm import generation
+    from moopt.core.random import Rng
 
     problem, algorithm = moopt.problem("dtlz2", n_var=6), moopt.algorithm("nsga2", pop_size=12)
     rng = Rng([3, 4])

@@ -8,8 +8,8 @@ import torch
 from botorch.test_functions import multi_objective as theirs
 
 import moopt
+from moopt.core.random import Rng
 from moopt.indicators import hypervolume
-from moopt.random import Rng
 from moopt.selection import nondominated_mask
 
 # name -> BoTorch's class, and the sign of its answers in our minimised sense

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import moopt
 from moopt.cli import app
 from moopt.experiment import Entry, Frame, Spec, bench, read, serve
+from moopt.experiment.frame import known_frame, scores
 from moopt.experiment.identity import identity
-from moopt.experiment.scores import known_frame, scores
 from moopt.indicators import hypervolume, igd_plus
 
 SPEC = """
@@ -529,7 +529,7 @@ def test_what_makes_an_object_another_one():
 
 def test_expected_utility_of_a_study():
     """Scaled from 0 at the nadir to 1 at the ideal; larger is better, nothing at all is worst."""
-    from moopt.experiment.scores import scores
+    from moopt.experiment.frame import scores
 
     frame = Frame("p", ["a", "b"], ["min", "max"], ["x"], [2.0, -5.0], [4.0, 5.0], "by hand", torch.zeros(0, 2))
     ends = torch.tensor([[2.0, 5.0], [4.0, -5.0]], dtype=torch.float64)

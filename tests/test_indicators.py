@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from moopt.core.random import Rng
 from moopt.indicators import (
     epsilon_additive,
     epsilon_multiplicative,
@@ -24,7 +25,6 @@ from moopt.indicators import (
 )
 from moopt.indicators.table import INDICATORS
 from moopt.operators.directions import das_dennis
-from moopt.random import Rng
 from moopt.selection import nondominated_mask
 
 INF, NAN = float("inf"), float("nan")

@@ -67,7 +67,7 @@ LEARNERS = moopt.algorithm("qlearners", pop_size=4, n_steps=5)
 def test_a_disk_that_dies_at_any_operation_costs_no_bit(tmp_path, fail_at, monkeypatch, problem, algorithm, budget):
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("moopt.storage.keeper.CHECKPOINT_SHARE", 1e9)
-    monkeypatch.setattr("moopt.monitors.plots.plot_front", lambda result, path=None: None)  # half a second each
+    monkeypatch.setattr("moopt.render.plots.plot_front", lambda result, path=None: None)  # half a second each
     whole = digest(moopt.minimize(problem, algorithm, budget, progress=False))
     died = 0
     for k in range(1, 200):

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 import moopt
 from moopt import EnvSteps, Evaluations, Generations, Rng, Status
+from moopt.bridges import run_contender
 from moopt.catalogue.describe import describe, rebuild
 from moopt.cli import app
-from moopt.experiment.contenders import run_contender
-from moopt.group import MEASURE
+from moopt.run.group import MEASURE
 
 mo_gymnasium = pytest.importorskip("mo_gymnasium")
 gymnasium = pytest.importorskip("gymnasium")

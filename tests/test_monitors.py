@@ -10,13 +10,13 @@ import torch
 
 import moopt
 from moopt import Evaluations, FunctionProblem, Generations, Reached, Real, Stalled
+from moopt.core.tree import plain
 from moopt.indicators import hypervolume
 from moopt.monitors import History, ProgressLine
-from moopt.monitors.archive import Archive
-from moopt.monitors.score import Scorer
+from moopt.run.archives.pareto import Archive
+from moopt.run.scorer import Scorer
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.testing import Bowls
-from moopt.tree import plain
 
 
 def solve(problem=None, budget=None, algorithm=None, **options):
@@ -171,7 +171,7 @@ def test_a_row_says_what_was_true_at_its_step():
 @pytest.fixture
 def archived(monkeypatch):
     """Lets archives of `capacity` points merge whenever so many came in."""
-    return lambda capacity: monkeypatch.setattr("moopt.run.ARCHIVE_CAPACITY", capacity)
+    return lambda capacity: monkeypatch.setattr("moopt.run.run.ARCHIVE_CAPACITY", capacity)
 
 
 def test_a_row_is_written_when_the_archive_is_merged():

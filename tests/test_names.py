@@ -10,10 +10,10 @@ import torch
 
 import moopt
 from moopt import catalogue, learning, operators
+from moopt.bridges import contender
 from moopt.catalogue import names, v010
 from moopt.catalogue.describe import Undescribable, describe, public, rebuild
 from moopt.experiment import Entry, Spec, bench, identity
-from moopt.experiment.contenders import contender
 
 OWN = """
 import math

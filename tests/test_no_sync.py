@@ -12,13 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import moopt
-from moopt.algorithm import generation
-from moopt.group import Group
+from moopt.core.algorithm import generation
+from moopt.core.points import Points
 from moopt.kernels.ranking import reference as dominance
-from moopt.monitors.history import History
-from moopt.monitors.score import Scorer
 from moopt.operators.directions import directions, directions_on
-from moopt.points import Points
+from moopt.run.group import Group
+from moopt.run.history import History
+from moopt.run.scorer import Scorer
 
 ALGORITHMS = [
     ("nsga2", {}), ("nsga3", {}), ("moead", {}), ("moead", {"scalarising": "pbi", "normalise": True}), ("rvea", {}),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from moopt.core.random import Rng
 from moopt.physics import gymnasium_model
-from moopt.problems.robot_control import MoHopper2
-from moopt.random import Rng
+from moopt.problems.robots.control import MoHopper2
 
 mjw = pytest.importorskip("mujoco_warp")
 pytest.importorskip("gymnasium")

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from moopt import problems
+from moopt.core.random import Rng
 from moopt.kernels.shared.arithmetic import power
-from moopt.problems import re as re_suite
-from moopt.problems._functions import simplex_lattice
-from moopt.random import Rng
+from moopt.problems.engineering import re as re_suite
+from moopt.problems.synthetic._base import simplex_lattice
 
 NAMES = [name for name in problems.CATALOGUE if re.fullmatch(r"(zdt|dtlz|re)\d+", name)]
 RE = [name for name in NAMES if name.startswith("re")]
@@ -806,7 +806,7 @@ import moopt.problems as problems
 assert not any(m.startswith("moopt.problems.") for m in sys.modules), "imported before asked for"
 assert {"ZDT1", "DTLZ7", "RE91", "CATALOGUE"} <= set(dir(problems))
 from moopt.problems import DTLZ2
-assert "moopt.problems.dtlz" in sys.modules and "moopt.problems.re" not in sys.modules
+assert "moopt.problems.synthetic.dtlz" in sys.modules and "moopt.problems.engineering.re" not in sys.modules
 try:
     problems.ZDT5
 except AttributeError as error:

@@ -5,9 +5,9 @@ import torch
 
 import moopt
 from moopt import Evaluation, Population, Rng
-from moopt.experiment.scores import inferred_frame
-from moopt.monitors.score import Scorer
-from moopt.reference import extent, reference_point
+from moopt.core.reference import extent, reference_point
+from moopt.experiment.frame import inferred_frame
+from moopt.run.scorer import Scorer
 from moopt.surrogate import infer_reference_point
 from moopt.testing import Bowls
 

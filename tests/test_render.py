@@ -20,8 +20,8 @@ from moopt.cli import app
 mujoco = pytest.importorskip("mujoco")
 pytest.importorskip("gymnasium")
 
-from moopt.physics import film, watch  # noqa: E402
-from moopt.problems import robot_control  # noqa: E402
+from moopt.problems.robots import control  # noqa: E402
+from moopt.render import film, watch  # noqa: E402
 
 DOUBLE = torch.float64
 
@@ -34,7 +34,7 @@ def policies(problem, n=3, seed=1, spread=2.0):
 def known_moments(monkeypatch):
     """As if the moments of the cheetah's observations were published."""
     known = {"mean": [0.1] * 17, "std": [0.5 + i / 10 for i in range(17)]}
-    monkeypatch.setattr(robot_control, "published", lambda name: known)
+    monkeypatch.setattr(control, "published", lambda name: known)
 
 
 @pytest.mark.parametrize("name", ["mohalfcheetah", "mohopper3", "moant", "mopusher", "moinverteddoublependulum"])
@@ -60,8 +60,8 @@ def test_it_is_the_first_of_several_episodes_and_another_for_another_seed():
 
 
 def test_rewards_are_discounted():
-    @robot_control.dataclass(frozen=True, kw_only=True)
-    class Impatient(robot_control.MoHalfCheetah):
+    @control.dataclass(frozen=True, kw_only=True)
+    class Impatient(control.MoHalfCheetah):
         discount: float = 0.9
 
     problem = Impatient(normalise="not", horizon=15)
@@ -77,7 +77,7 @@ def test_a_policy_sees_through_the_moments_of_its_run(known_moments, tmp_path):
     found = moopt.minimize(problem, "random", 200, runs=2, progress=False, out=tmp_path / "run")
     assert found.memory == {} and [run.memory.mean.shape for run in found.runs] == [(1, 17)] * 2
     one, two = (run.memory for run in found.runs)
-    assert not torch.equal(one.mean, two.mean) and one.count.item() > robot_control.PRIOR
+    assert not torch.equal(one.mean, two.mean) and one.count.item() > control.PRIOR
     back = Result.load(tmp_path / "run")
     for run, same in zip(found.runs, back.runs, strict=True):
         assert type(same.memory) is type(run.memory)
@@ -97,7 +97,7 @@ def test_a_policy_sees_through_the_moments_of_its_run(known_moments, tmp_path):
 def test_memories_of_other_precision_and_results_without(known_moments, tmp_path):
     problem = moopt.problem("mohalfcheetah", normalise="learned", horizon=10)
     found = moopt.minimize(problem, "random", 100, progress=False)
-    single = moopt.tree.map_tensors(torch.Tensor.float, found.memory)
+    single = moopt.core.tree.map_tensors(torch.Tensor.float, found.memory)
     replace(found, memory=single).save(tmp_path / "single")
     back = Result.load(tmp_path / "single")
     assert back.memory.mean.dtype == torch.float32 and torch.equal(back.memory.mean, single.mean)
@@ -370,7 +370,7 @@ def test_folders_that_cannot_be_rendered(run_folder, tmp_path):
 OWN = """
 from dataclasses import dataclass
 
-from moopt.problems.robot_control import MoHalfCheetah
+from moopt.problems.robots.control import MoHalfCheetah
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import moopt
-from moopt.experiment import figures
-from moopt.experiment.report import asset, render, write_report
-from moopt.experiment.single import RunStudy, report_of_run
+from moopt.experiment.report import figures
+from moopt.experiment.report.page import asset, render, write_report
+from moopt.experiment.report.single import RunStudy, report_of_run
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
 import synthetic_study as synthetic  # noqa: E402

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from moopt.experiment.live import LiveReport, progress
+from moopt.experiment.report.live import LiveReport, progress
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_progress_reads_no_content(folder):
 
 def test_ctrl_c_ends_it_and_frees_the_port(folder):
     code = f"""
-from moopt.experiment.live import serve
+from moopt.experiment.report.live import serve
 serve({str(folder)!r}, build=lambda place, version: "page", announce=lambda url: print(url, flush=True))
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moopt.experiment import contents, figures, tables
-from moopt.experiment.diagram import critical_difference
-from moopt.experiment.report import asset
-from moopt.experiment.views import Comparison, final_values, quantiles
+from moopt.experiment.report import facts, figures, tables
+from moopt.experiment.report.diagram import critical_difference
+from moopt.experiment.report.page import asset
+from moopt.experiment.report.protocols import Comparison, final_values, quantiles
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
 import synthetic_study as synthetic  # noqa: E402
@@ -253,17 +253,17 @@ def test_colours_are_told_apart_by_everyone(theme):
     for name in ("ink", "soft", "accent", "good", "bad"):
         for ground in ("page", "raised", "best"):
             assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
-    assert len([name for name in colours if re.fullmatch(r"c\d", name)]) == contents.COLOURS
-    for i in range(contents.COLOURS):
+    assert len([name for name in colours if re.fullmatch(r"c\d", name)]) == facts.COLOURS
+    for i in range(facts.COLOURS):
         assert contrast(colours[f"c{i}"], colours["page"]) >= 3, i
     for kind, matrix in DEFICIENCIES.items():
-        seen = [oklab(np.array(matrix) @ linear(colours[f"c{i}"])) for i in range(contents.COLOURS)]
+        seen = [oklab(np.array(matrix) @ linear(colours[f"c{i}"])) for i in range(facts.COLOURS)]
         for (i, a), (j, b) in itertools.combinations(enumerate(seen), 2):
             assert np.linalg.norm(a - b) > 0.05, (kind, i, j)
 
 
 def test_sixty_four_algorithms_look_different():
-    styles = contents.styles([str(i) for i in range(64)])
+    styles = facts.styles([str(i) for i in range(64)])
     assert len({(style["colour"], style["symbol"]) for style in styles}) == 64
 
 
@@ -271,22 +271,22 @@ def test_sixty_four_algorithms_look_different():
 
 
 def test_first_line_and_ranges():
-    assert contents.first_line(synthetic.ERROR) == "ZeroDivisionError: <i>zero</i> division"
-    assert contents.first_line("\n timed out after 5 s\nmore") == "timed out after 5 s"
-    assert contents.first_line("") == "no message"
-    assert contents.ranges([5, 1, 2, 3, 9]) == "1–3, 5, 9"
+    assert facts.first_line(synthetic.ERROR) == "ZeroDivisionError: <i>zero</i> division"
+    assert facts.first_line("\n timed out after 5 s\nmore") == "timed out after 5 s"
+    assert facts.first_line("") == "no message"
+    assert facts.ranges([5, 1, 2, 3, 9]) == "1–3, 5, 9"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
     (0.01234, "0.0123 s"), (61.2, "61 s"), (600, "10 min"), (9000, "2.5 h"), (math.nan, "–"),
 ])  # fmt: skip
 def test_durations(seconds, text):
-    assert contents.duration(seconds) == text
+    assert facts.duration(seconds) == text
 
 
 def test_the_spec_as_toml():
     odd = {"odd key": 'a"b\\c\n</script>', "share": 0.1, "flag": True, "big": math.inf, "none": None}
-    read = tomllib.loads(contents.spec_toml({**synthetic.study(points=1).spec, **odd}))
+    read = tomllib.loads(facts.spec_toml({**synthetic.study(points=1).spec, **odd}))
     assert read["problems"][1] == {"label": "beam", "name": "beam", "options": {"n_obj": 2}}
     assert read["algorithms"][0] == {"label": "nsga2", "name": "nsga2"} and read["seeds"] == list(range(11))
     assert {key: read[key] for key in odd if key != "none"} == {k: v for k, v in odd.items() if k != "none"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas
 import pytest
 
-from moopt.experiment.live import LiveReport
-from moopt.experiment.report import render, write_report
+from moopt.experiment.report.live import LiveReport
+from moopt.experiment.report.page import render, write_report
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
 import browser as driver  # noqa: E402

@@ -9,10 +9,10 @@ import torch
 
 import moopt
 from moopt import catalogue
-from moopt.budget import EnvSteps
-from moopt.points import Points
-from moopt.random import Rng
-from moopt.result import Status
+from moopt.core.budget import EnvSteps
+from moopt.core.points import Points
+from moopt.core.random import Rng
+from moopt.run.result import Status
 
 pytest.importorskip("mujoco")
 gymnasium = pytest.importorskip("gymnasium")
@@ -20,7 +20,7 @@ gymnasium = pytest.importorskip("gymnasium")
 import mujoco  # noqa: E402
 
 from moopt.learning import play, rollout  # noqa: E402
-from moopt.problems import robot_control as tasks  # noqa: E402
+from moopt.problems.robots import control as tasks  # noqa: E402
 
 TASKS = [
     name for name in catalogue.table("problems") if catalogue.load("problems", name).__module__ == tasks.__name__

@@ -15,10 +15,10 @@ import numpy as np  # noqa: E402
 
 import moopt  # noqa: E402
 from moopt import testing  # noqa: E402
+from moopt.core.random import Rng  # noqa: E402
 from moopt.indicators import hypervolume  # noqa: E402
 from moopt.physics.model import bare, compiled, gymnasium_model, gymnasium_spec, variants  # noqa: E402
-from moopt.problems.robot_design import GAIT, LEGS, LINKS, MACHINE, STANDARD_GAIT, CheetahDesign  # noqa: E402
-from moopt.random import Rng  # noqa: E402
+from moopt.problems.robots.design import GAIT, LEGS, LINKS, MACHINE, STANDARD_GAIT, CheetahDesign  # noqa: E402
 
 DOUBLE = torch.float64
 NAMES = list(MACHINE)

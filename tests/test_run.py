@@ -9,8 +9,8 @@ import torch
 
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
-from moopt.budget import UNITS, first_of
-from moopt.experiment.scores import known_frame, scores
+from moopt.core.budget import UNITS, first_of
+from moopt.experiment.frame import known_frame, scores
 from moopt.indicators.table import INDICATORS
 from moopt.storage import CheckpointError
 from moopt.testing import Bowls

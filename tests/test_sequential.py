@@ -9,13 +9,13 @@ import torch
 
 import moopt
 from moopt import Turn, testing
-from moopt.algorithm import misfit, spent_on
-from moopt.algorithms.qlearners import QLearners, State
+from moopt.algorithms.reinforcement.qlearners import QLearners, State
+from moopt.core.algorithm import misfit, spent_on
+from moopt.core.random import Rng
 from moopt.learning import advance, rollout, start
-from moopt.problems.deepseatreasure import CELLS, MOVES, DeepSeaTreasure
-from moopt.random import Rng
+from moopt.learning.sequential import SequentialProblem
+from moopt.problems.decision.deepseatreasure import CELLS, MOVES, DeepSeaTreasure
 from moopt.selection import nondominated_mask
-from moopt.sequential import SequentialProblem
 
 DOUBLE = torch.float64
 UP, DOWN, LEFT, RIGHT = range(4)
@@ -504,7 +504,7 @@ def test_runs_together_are_runs_alone():
     together, measured, spent = learn(Rng(seeds))
     for i, seed in enumerate(seeds):
         alone, own, own_spent = learn(Rng(seed))
-        assert same(alone, moopt.tree.take(together, i))
+        assert same(alone, moopt.core.tree.take(together, i))
         assert torch.equal(own.x[0], measured.x[i]) and torch.equal(own.f[0], measured.f[i])
         assert own_spent["env_steps"][0] == spent["env_steps"][i]
     assert not torch.equal(together.q[0], together.q[1])

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from moopt.experiment import aggregates, attainment, statistics
-from moopt.experiment.summary import summary_sentences
+from moopt.experiment.report.summary import summary_sentences
+from moopt.experiment.statistics import aggregates, attainment, inference
 
 
 def frame(table):
@@ -60,7 +60,7 @@ AUC = [
 
 def test_permeability_example_of_r():
     values = frame({("membrane", "term"): TERM, ("membrane", "early"): EARLY})
-    row = pair(statistics.compare_by_problem(values, True), "term", "early")
+    row = pair(inference.compare_by_problem(values, True), "term", "early")
     assert row["a12"] == pytest.approx(35 / 50)  # W = 35
     assert row["p"] == pytest.approx(2 * 0.1272, abs=1e-4) and row["p_holm"] == row["p"] and row["mark"] == "="
     assert row["shift"] == pytest.approx(0.305)  # Hollander and Wolfe, section 4.2
@@ -70,15 +70,15 @@ def test_permeability_example_of_r():
 
 def test_depression_example_of_r():
     values = one_run(["first", "second"], zip(FIRST_VISIT, SECOND_VISIT, strict=True))
-    row = pair(statistics.wilcoxon_over_problems(values, True), "first", "second")
+    row = pair(inference.wilcoxon_over_problems(values, True), "first", "second")
     assert row["rank_sum"] == 40 and row["p"] == pytest.approx(2 * 0.01953, abs=1e-5)
     assert (row["wins"], row["ties"], row["losses"]) == (7, 0, 2) and row["difference"] == pytest.approx(0.49)
-    mirrored = pair(statistics.wilcoxon_over_problems(values, True), "second", "first")
+    mirrored = pair(inference.wilcoxon_over_problems(values, True), "second", "first")
     assert mirrored["rank_sum"] == 5 and mirrored["p"] == row["p"] and mirrored["wins"] == 2
 
 
 def test_friedman_and_nemenyi_example_of_demsar():
-    ranking = statistics.rank_over_problems(one_run(VARIANTS, AUC), True)
+    ranking = inference.rank_over_problems(one_run(VARIANTS, AUC), True)
     assert ranking.average[VARIANTS].round(3).tolist() == [3.143, 2.0, 2.893, 1.964]
     assert list(ranking.average.index) == ["C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"]
     n, k, ranks = 14, 4, ranking.ranks.to_numpy()
@@ -89,7 +89,7 @@ def test_friedman_and_nemenyi_example_of_demsar():
     assert (ranking.chi2, ranking.p) == pytest.approx(stats.friedmanchisquare(*np.transpose(AUC)))
     assert round(ranking.critical_difference, 2) == 1.25 and ranking.left_out == ()
     assert ranking.cliques == (("C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"),)
-    at_ten = statistics.rank_over_problems(one_run(VARIANTS, AUC), True, level=0.10)
+    at_ten = inference.rank_over_problems(one_run(VARIANTS, AUC), True, level=0.10)
     assert round(at_ten.critical_difference, 2) == 1.12  # figure 1(a) of Demsar
     assert at_ten.cliques == (("C4.5+m+cf", "C4.5+m", "C4.5+cf"), ("C4.5+cf", "C4.5"))
 
@@ -97,13 +97,13 @@ def test_friedman_and_nemenyi_example_of_demsar():
 # scikit-posthocs 0.17.1: posthoc_nemenyi_friedman(AUC)
 @pytest.mark.parametrize(("i", "j", "p"), [(0, 1, 0.088673), (0, 3, 0.074185), (1, 2, 0.259228), (2, 3, 0.226697)])
 def test_critical_difference_agrees_with_scikit_posthocs(i, j, p):
-    ranking = statistics.rank_over_problems(one_run(VARIANTS, AUC), True, level=p)
+    ranking = inference.rank_over_problems(one_run(VARIANTS, AUC), True, level=p)
     gap = abs(ranking.average[VARIANTS[i]] - ranking.average[VARIANTS[j]])
     assert ranking.critical_difference == pytest.approx(gap, abs=2e-5)
 
 
 def test_iman_davenport_is_the_analysis_of_variance_of_ranks():
-    ranking = statistics.rank_over_problems(one_run(VARIANTS, AUC), True)
+    ranking = inference.rank_over_problems(one_run(VARIANTS, AUC), True)
     ranks = ranking.ranks.to_numpy()
     n, k = ranks.shape
     between = n * ((ranks.mean(0) - ranks.mean()) ** 2).sum()
@@ -113,25 +113,25 @@ def test_iman_davenport_is_the_analysis_of_variance_of_ranks():
 
 
 def test_full_agreement_claims_no_more_than_counting_allows():
-    ranking = statistics.rank_over_problems(one_run("abc", [[1, 2, 3], [4, 5, 6]]), False)
+    ranking = inference.rank_over_problems(one_run("abc", [[1, 2, 3], [4, 5, 6]]), False)
     assert ranking.f == math.inf and ranking.f_p == pytest.approx(1 / 6)
-    tied = statistics.rank_over_problems(one_run("abc", [[1, 1, 1], [4, 4, 4]]), False)
+    tied = inference.rank_over_problems(one_run("abc", [[1, 1, 1], [4, 4, 4]]), False)
     assert (tied.chi2, tied.p, tied.f) == (0, 1, 0) and tied.f_p == 1 and tied.cliques == (("a", "b", "c"),)
 
 
 def test_holm_example():
-    corrected = statistics.holm([0.01, 0.04, math.nan, 0.03, 0.005])  # 0.01, 0.04, 0.03, 0.005 in R's p.adjust
+    corrected = inference.holm([0.01, 0.04, math.nan, 0.03, 0.005])  # 0.01, 0.04, 0.03, 0.005 in R's p.adjust
     np.testing.assert_allclose(corrected, [0.03, 0.06, math.nan, 0.06, 0.02])
-    assert statistics.holm([]).shape == (0,) and statistics.holm([0.9, 0.8]).tolist() == [1, 1]
+    assert inference.holm([]).shape == (0,) and inference.holm([0.9, 0.8]).tolist() == [1, 1]
 
 
 def test_holm_families():
     values = drawn(3, 3, 6)
-    alone, all_ = (statistics.compare_by_problem(values, True, family=f) for f in ("problem", "all"))
+    alone, all_ = (inference.compare_by_problem(values, True, family=f) for f in ("problem", "all"))
     for _, rows in alone.groupby("problem"):
-        np.testing.assert_array_equal(rows["p_holm"][::2], statistics.holm(rows["p"][::2]))
-    np.testing.assert_array_equal(all_["p_holm"][::2], statistics.holm(all_["p"][::2]))
-    few = statistics.compare_by_problem(values, True, baseline="a1")
+        np.testing.assert_array_equal(rows["p_holm"][::2], inference.holm(rows["p"][::2]))
+    np.testing.assert_array_equal(all_["p_holm"][::2], inference.holm(all_["p"][::2]))
+    few = inference.compare_by_problem(values, True, baseline="a1")
     assert len(few) == 3 * 2 * 2 and {"a1"} == set(few["first"][1::2]) == set(few["second"][::2])
 
 
@@ -139,10 +139,10 @@ def test_a12_is_the_rank_sum_formula_of_vargha_and_delaney():
     rng = np.random.default_rng(3)
     x, y = rng.integers(0, 6, 7), rng.integers(1, 8, 11)
     rank_sum = stats.rankdata(np.concatenate((x, y)))[:7].sum()
-    assert statistics.a12(x, y) == pytest.approx((rank_sum / 7 - (7 + 1) / 2) / 11)  # their equation 14
-    assert statistics.a12([1, 2, 3], [4, 5]) == 0 and statistics.a12([1, 2, 3], [4, 5], higher=False) == 1
-    assert math.isnan(statistics.a12([], [1.0]))
-    assert statistics.a12([-np.inf, 1.0], [-np.inf, -np.inf]) == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
+    assert inference.a12(x, y) == pytest.approx((rank_sum / 7 - (7 + 1) / 2) / 11)  # their equation 14
+    assert inference.a12([1, 2, 3], [4, 5]) == 0 and inference.a12([1, 2, 3], [4, 5], higher=False) == 1
+    assert math.isnan(inference.a12([], [1.0]))
+    assert inference.a12([-np.inf, 1.0], [-np.inf, -np.inf]) == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
 
 
 @pytest.mark.parametrize(("n", "k"), [(3, 3), (4, 6), (8, 5), (9, 9)])
@@ -150,7 +150,7 @@ def test_a12_is_the_rank_sum_formula_of_vargha_and_delaney():
 def test_bound_inverts_the_exact_test_of_scipy(n, k, level):
     rng = np.random.default_rng(n * k)
     x, y = rng.normal(0.5, 1, n), rng.normal(0, 1, k)
-    shift, bound = statistics.hodges_lehmann(x, y, level)
+    shift, bound = inference.hodges_lehmann(x, y, level)
     assert shift == np.median([a - b for a in x for b in y])
 
     def p(at):
@@ -167,31 +167,31 @@ def test_distribution_of_u_is_that_of_all_arrangements():
     for chosen in itertools.combinations(range(7), 4):
         others = set(range(7)) - set(chosen)
         counts[sum(a > b for a in chosen for b in others)] += 1
-    np.testing.assert_allclose(statistics._mann_whitney_distribution(4, 3), counts / counts.sum())
-    large = statistics._mann_whitney_distribution(51, 51)
+    np.testing.assert_allclose(inference._mann_whitney_distribution(4, 3), counts / counts.sum())
+    large = inference._mann_whitney_distribution(51, 51)
     assert large.sum() == pytest.approx(1) and (large > 0).all()
     np.testing.assert_allclose(large[:6], np.array([1, 1, 2, 3, 5, 7]) / math.comb(102, 51))  # partitions
 
 
 def test_bound_of_many_runs_joins_the_exact_one(monkeypatch):
-    exact = statistics._order_of_bound(60, 80, 0.05)
-    monkeypatch.setattr(statistics, "EXACT_PAIRS", 0)
-    statistics._order_of_bound.cache_clear()
-    assert statistics._order_of_bound(60, 80, 0.05) == pytest.approx(exact, abs=2)
-    statistics._order_of_bound.cache_clear()
+    exact = inference._order_of_bound(60, 80, 0.05)
+    monkeypatch.setattr(inference, "EXACT_PAIRS", 0)
+    inference._order_of_bound.cache_clear()
+    assert inference._order_of_bound(60, 80, 0.05) == pytest.approx(exact, abs=2)
+    inference._order_of_bound.cache_clear()
 
 
 def test_bound_covers_as_often_as_it_says():
     rng, missed, trials = np.random.default_rng(5), 0, 2000
     for _ in range(trials):
-        bound = statistics.hodges_lehmann(rng.gumbel(0.3, 1, 9), rng.gumbel(0.0, 1, 7))[1]
+        bound = inference.hodges_lehmann(rng.gumbel(0.3, 1, 9), rng.gumbel(0.0, 1, 7))[1]
         missed += bound > 0.3
     assert 0.025 < missed / trials < 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)  # discrete: below the level
 
 
 def test_p_with_ties_is_the_corrected_normal():
     x, y = [1.0, 2, 2, 3, 5, 5, 6], [2.0, 3, 3, 4, 7, 7, 8, 9]
-    row = statistics.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), True).iloc[0]
+    row = inference.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), True).iloc[0]
     n, k, both = 7, 8, np.array(x + y)
     u = sum((a > b) + 0.5 * (a == b) for a in x for b in y)
     ties = sum(c**3 - c for c in np.unique(both, return_counts=True)[1])
@@ -203,7 +203,7 @@ def test_p_with_ties_is_the_corrected_normal():
 def test_p_without_ties_is_scipys(n, k, exact):
     rng = np.random.default_rng(1)
     x, y = rng.random(n), rng.random(k) + 0.1
-    row = statistics.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), False).iloc[0]
+    row = inference.compare_by_problem(frame({("p", "x"): x, ("p", "y"): y}), False).iloc[0]
     assert row["p"] == stats.mannwhitneyu(x, y, method="exact" if exact else "asymptotic").pvalue
 
 
@@ -212,34 +212,34 @@ def test_non_inferiority_margin():
     values = frame({("p", "x"): x, ("p", "y"): y})
 
     def verdicts(**options):
-        table = statistics.compare_by_problem(values, True, **options)
+        table = inference.compare_by_problem(values, True, **options)
         return [bool(pair(table, *names)["non_inferior"]) for names in (("x", "y"), ("y", "x"))]
 
-    row = pair(statistics.compare_by_problem(values, True, margin=0.02), "x", "y")
+    row = pair(inference.compare_by_problem(values, True, margin=0.02), "x", "y")
     assert row["shift"] == pytest.approx(-0.0105) and row["bound"] < row["shift"]
     assert row["margin"] == pytest.approx(0.02 * np.median(y)) and row["mark"] == "-"
     assert verdicts() == [False, True] and verdicts(margin=0.02) == [True, True]
     assert verdicts(margin=0.011, share=False) == [False, True] and verdicts(margin=0.02, share=False) == [True, True]
-    lower = statistics.compare_by_problem(values, False)
+    lower = inference.compare_by_problem(values, False)
     assert pair(lower, "x", "y")["shift"] == pytest.approx(0.0105) and pair(lower, "x", "y")["mark"] == "+"
 
 
 def test_marks_of_a_table():
     values = frame({("p2", "a"): range(8), ("p2", "b"): range(20, 28), ("p2", "c"): np.arange(8) + 0.5,
                     ("p1", "a"): range(8), ("p1", "b"): range(-20, -12), ("p1", "c"): []})  # fmt: skip
-    table = statistics.compare_by_problem(values, True, baseline="a")
+    table = inference.compare_by_problem(values, True, baseline="a")
     against = table[table["second"] == "a"]
     marks = list(zip(against["problem"], against["first"], against["mark"], strict=True))
     assert marks == [("p2", "b", "+"), ("p2", "c", "="), ("p1", "b", "-"), ("p1", "c", "")]
     values.loc[len(values)] = ["p1", "c", 0, math.nan]
-    again = statistics.compare_by_problem(values, True, baseline="a")
+    again = inference.compare_by_problem(values, True, baseline="a")
     medians = again[(again["problem"] == "p1") & (again["second"] == "a")].set_index("first")["median_first"]
     assert medians["b"] == -16.5 and math.isnan(medians["c"])
 
 
 def test_signed_rank_with_ties_is_exact_over_all_signs():
     d = np.array([0.5, -0.5, 1.0, 1.0, 2.0, 0.0, 3.0, -0.25, 3.0])
-    row = statistics.wilcoxon_over_problems(one_run("ab", [[v, 0.0] for v in d]), True).iloc[0]
+    row = inference.wilcoxon_over_problems(one_run("ab", [[v, 0.0] for v in d]), True).iloc[0]
     kept = d[d != 0]
     ranks = stats.rankdata(abs(kept))
     seen, sums = ranks[kept > 0].sum(), [np.dot(s, ranks) for s in itertools.product((0, 1), repeat=len(kept))]
@@ -250,7 +250,7 @@ def test_signed_rank_with_ties_is_exact_over_all_signs():
 @pytest.mark.parametrize("n", [4, 11, 40])
 def test_signed_rank_without_ties_is_scipys(n):
     d = np.random.default_rng(n).normal(0.4, 1, n)
-    row = statistics.wilcoxon_over_problems(one_run("ab", [[0.0, v] for v in d]), False).iloc[0]
+    row = inference.wilcoxon_over_problems(one_run("ab", [[0.0, v] for v in d]), False).iloc[0]
     assert row["p"] == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
 
 
@@ -258,19 +258,19 @@ def test_bayes_agrees_with_baycomp():
     x = [0.83, 0.71, 0.90, 0.66, 0.78, 0.59, 0.95, 0.74]
     y = [0.80, 0.72, 0.85, 0.66, 0.70, 0.575, 0.93, 0.752]
     values = one_run("xy", zip(x, y, strict=True))
-    row = pair(statistics.bayes_over_problems(values, True, rope=0.01), "x", "y")
+    row = pair(inference.bayes_over_problems(values, True, rope=0.01), "x", "y")
     # baycomp 1.0.3, SignedRankTest.probs(x, y, rope), mean over random_state 1 and 2, 50,000 samples each
     expected = [0.75668, 0.23297, 0.01035]
     assert row[["p_first", "p_equivalent", "p_second"]].tolist() == pytest.approx(expected, abs=0.012)
-    strict = pair(statistics.bayes_over_problems(values, True, rope=0.0), "x", "y")
+    strict = pair(inference.bayes_over_problems(values, True, rope=0.0), "x", "y")
     assert [strict["p_first"], strict["p_second"]] == pytest.approx([0.97711, 0.02289], abs=0.004)
 
 
 def test_bayes_of_one_problem_is_a_beta_distribution():
-    row = statistics.bayes_over_problems(one_run("ab", [[1.0, 0.0]]), True, rope=0.4, samples=50_000).iloc[0]
+    row = inference.bayes_over_problems(one_run("ab", [[1.0, 0.0]]), True, rope=0.4, samples=50_000).iloc[0]
     # the first has 1 - w^2, the rest w^2, for the prior's weight w ~ Beta(1/2, 1): P(w < 2^-1/2) = 2^-1/4
     assert row["p_first"] == pytest.approx(2**-0.25, abs=0.006) and row["p_second"] == 0
-    assert statistics.bayes_over_problems(one_run("ab", [[1.0, 1.0]] * 3), True, rope=0).iloc[0]["p_equivalent"] == 1
+    assert inference.bayes_over_problems(one_run("ab", [[1.0, 1.0]] * 3), True, rope=0).iloc[0]["p_equivalent"] == 1
 
 
 # Aggregates: rliable's definitions in loops
@@ -534,10 +534,10 @@ def of(table, names="abc"):
 
 @given(numbers, numbers)
 def test_a12_and_shift_are_antisymmetric(x, y):
-    assert statistics.a12(x, y) == pytest.approx(1 - statistics.a12(y, x))
-    assert statistics.a12(x, y, higher=False) == pytest.approx(statistics.a12(y, x))
-    assert statistics.hodges_lehmann(x, y)[0] == -statistics.hodges_lehmann(y, x)[0]
-    assert statistics.hodges_lehmann(x, y)[1] <= statistics.hodges_lehmann(x, y)[0]
+    assert inference.a12(x, y) == pytest.approx(1 - inference.a12(y, x))
+    assert inference.a12(x, y, higher=False) == pytest.approx(inference.a12(y, x))
+    assert inference.hodges_lehmann(x, y)[0] == -inference.hodges_lehmann(y, x)[0]
+    assert inference.hodges_lehmann(x, y)[1] <= inference.hodges_lehmann(x, y)[0]
 
 
 @settings(max_examples=25, deadline=None)
@@ -546,7 +546,7 @@ def test_ranks_survive_monotone_rescaling(table):
     values = of(table)
     grown = values.assign(value=np.exp(values["value"] / 10) * 3 - 1)
     ranked = ["p", "p_holm", "a12", "mark"]
-    first, second = (statistics.compare_by_problem(v, True)[ranked] for v in (values, grown))
+    first, second = (inference.compare_by_problem(v, True)[ranked] for v in (values, grown))
     pd.testing.assert_frame_equal(first, second)
     both = (aggregates.probability_of_improvement(v, True, resamples=20) for v in (values, grown))
     pd.testing.assert_frame_equal(*both)
@@ -562,21 +562,21 @@ def test_sense_and_labels_do_not_matter(table):
     negated = values.assign(value=-values["value"])
     same = ["p", "a12", "shift", "bound", "mark", "margin", "non_inferior"]
     pd.testing.assert_frame_equal(
-        statistics.compare_by_problem(values, True, margin=0.1)[same],
-        statistics.compare_by_problem(negated, False, margin=0.1)[same],
+        inference.compare_by_problem(values, True, margin=0.1)[same],
+        inference.compare_by_problem(negated, False, margin=0.1)[same],
     )
-    for function in (statistics.wilcoxon_over_problems, aggregates.probability_of_improvement):
+    for function in (inference.wilcoxon_over_problems, aggregates.probability_of_improvement):
         pd.testing.assert_frame_equal(function(values, True), function(negated, False))
     shuffled = values.sample(frac=1, random_state=0).assign(seed=range(len(values)))
     key, swap = ["problem", "first", "second"], {"a": "b", "b": "a"}
-    ours, theirs = (statistics.compare_by_problem(v, True).set_index(key) for v in (values, shuffled))
+    ours, theirs = (inference.compare_by_problem(v, True).set_index(key) for v in (values, shuffled))
     pd.testing.assert_frame_equal(ours, theirs.loc[ours.index])
     renamed = values.replace({"algorithm": swap})
-    theirs = statistics.compare_by_problem(renamed, True).replace({"first": swap, "second": swap}).set_index(key)
+    theirs = inference.compare_by_problem(renamed, True).replace({"first": swap, "second": swap}).set_index(key)
     pd.testing.assert_frame_equal(ours, theirs.loc[ours.index])
-    average = statistics.rank_over_problems(values, True).average
+    average = inference.rank_over_problems(values, True).average
     assert average.sum() == pytest.approx(6)
-    assert average["a"] == statistics.rank_over_problems(renamed, True).average["b"]
+    assert average["a"] == inference.rank_over_problems(renamed, True).average["b"]
 
 
 @settings(max_examples=20, deadline=None)
@@ -585,29 +585,29 @@ def test_anything_missing_is_survived(table, data):
     values = of(table)
     for row in data.draw(st.lists(st.integers(0, len(values) - 1), max_size=6)):
         values.loc[row, "value"] = data.draw(st.sampled_from([math.nan, -math.inf]))
-    compared = statistics.compare_by_problem(values, True, margin=0.1)
+    compared = inference.compare_by_problem(values, True, margin=0.1)
     assert compared["p_holm"].dropna().between(0, 1).all() and compared["a12"].dropna().between(0, 1).all()
     assert not (compared["runs_first"] * compared["runs_second"] == 0).any() or (compared["mark"] == "").any()
-    ranking = statistics.rank_over_problems(values, True)
+    ranking = inference.rank_over_problems(values, True)
     assert len(ranking.ranks) + len(ranking.left_out) == len(table)
-    bayes = statistics.bayes_over_problems(values, True, samples=50)
+    bayes = inference.bayes_over_problems(values, True, samples=50)
     assert bayes[["p_first", "p_equivalent", "p_second"]].sum(axis=1, skipna=False).dropna().round(9).eq(1).all()
     scores = aggregates.aggregate_scores(values, True, resamples=20)
     assert scores["estimate"].dropna().between(-1e-9, 1 + 1e-9).all()
     assert not (scores["low"] > scores["high"]).any()
     aggregates.performance_profiles(values, True, resamples=5, taus=[0.5])
-    statistics.wilcoxon_over_problems(values, True)
+    inference.wilcoxon_over_problems(values, True)
     said = summary_sentences(values, True, resamples=20)
     assert said and all(s.endswith(".") and "nan" not in s and "inf " not in s for s in said)
 
 
 def test_no_runs_give_empty_tables():
     nothing = frame({})
-    for function in (statistics.compare_by_problem, statistics.wilcoxon_over_problems, statistics.bayes_over_problems,
+    for function in (inference.compare_by_problem, inference.wilcoxon_over_problems, inference.bayes_over_problems,
                      aggregates.aggregate_scores, aggregates.performance_profiles,
                      aggregates.probability_of_improvement, aggregates.scale):  # fmt: skip
         assert len(function(nothing, True)) == 0
-    assert math.isnan(statistics.rank_over_problems(nothing, True).critical_difference)
+    assert math.isnan(inference.rank_over_problems(nothing, True).critical_difference)
 
 
 def test_inputs_and_the_global_generator_stay_as_they_are():
@@ -615,7 +615,7 @@ def test_inputs_and_the_global_generator_stay_as_they_are():
     before, state = values.copy(), np.random.get_state()[1].copy()
     results = [
         [f(values, True, seed=s) for s in (0, 0, 1)]
-        for f in (aggregates.aggregate_scores, aggregates.probability_of_improvement, statistics.bayes_over_problems)
+        for f in (aggregates.aggregate_scores, aggregates.probability_of_improvement, inference.bayes_over_problems)
     ]
     for first, again, other in results:
         pd.testing.assert_frame_equal(first, again)
@@ -631,18 +631,18 @@ GOOD = drawn(2, 2, 3)
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: statistics.compare_by_problem(GOOD.drop(columns="seed"), True), "problem, algorithm, seed, value"),
-        (lambda: statistics.compare_by_problem([1.0], True), "got list"),
-        (lambda: statistics.compare_by_problem(GOOD, "yes"), "higher"),
-        (lambda: statistics.compare_by_problem(pd.concat([GOOD, GOOD]), True), "twice"),
-        (lambda: statistics.compare_by_problem(GOOD.assign(value="much"), True), "numbers"),
-        (lambda: statistics.compare_by_problem(GOOD.assign(value=-np.inf), False), "infinitely good"),
-        (lambda: statistics.compare_by_problem(GOOD.assign(seed=np.nan), True), "empty cells"),
-        (lambda: statistics.compare_by_problem(GOOD, True, baseline="a9"), "baseline"),
-        (lambda: statistics.compare_by_problem(GOOD, True, family="none"), "family"),
-        (lambda: statistics.compare_by_problem(GOOD, True, margin=-0.1), "margin"),
-        (lambda: statistics.rank_over_problems(GOOD, True, level=1.0), "level"),
-        (lambda: statistics.bayes_over_problems(GOOD, True, rope=-1.0), "rope"),
+        (lambda: inference.compare_by_problem(GOOD.drop(columns="seed"), True), "problem, algorithm, seed, value"),
+        (lambda: inference.compare_by_problem([1.0], True), "got list"),
+        (lambda: inference.compare_by_problem(GOOD, "yes"), "higher"),
+        (lambda: inference.compare_by_problem(pd.concat([GOOD, GOOD]), True), "twice"),
+        (lambda: inference.compare_by_problem(GOOD.assign(value="much"), True), "numbers"),
+        (lambda: inference.compare_by_problem(GOOD.assign(value=-np.inf), False), "infinitely good"),
+        (lambda: inference.compare_by_problem(GOOD.assign(seed=np.nan), True), "empty cells"),
+        (lambda: inference.compare_by_problem(GOOD, True, baseline="a9"), "baseline"),
+        (lambda: inference.compare_by_problem(GOOD, True, family="none"), "family"),
+        (lambda: inference.compare_by_problem(GOOD, True, margin=-0.1), "margin"),
+        (lambda: inference.rank_over_problems(GOOD, True, level=1.0), "level"),
+        (lambda: inference.bayes_over_problems(GOOD, True, rope=-1.0), "rope"),
         (lambda: aggregates.aggregate_scores(GOOD, True, resamples=0), "resamples"),
         (lambda: aggregates.performance_profiles(GOOD, True, taus=[np.nan]), "taus"),
         (lambda: aggregates.scale(GOOD, True, pd.DataFrame({"problem": ["p0"], "worst": [0], "best": [1]})), "every p"),

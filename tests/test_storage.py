@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moopt import tree
-from moopt.points import Points
+from moopt.core import tree
+from moopt.core.points import Points
 from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json

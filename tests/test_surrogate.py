@@ -25,18 +25,18 @@ from moopt.surrogate import (
     FailureModel,
     Surrogate,
     acquisition,
+    acquisitions,
     fit,
     fit_failure,
     fitting,
     infer_reference_point,
-    scores,
     search,
     suggest,
 )
+from moopt.surrogate.acquisitions import Improvement, Score
 from moopt.surrogate.model import snap
 from moopt.surrogate.numerics import reproducible
 from moopt.surrogate.prior import Prior, covariance
-from moopt.surrogate.scores import Improvement, Score
 
 
 def vec(*values: float) -> Tensor:
@@ -267,7 +267,7 @@ def test_large_fronts_take_fewer_draws(
 def test_value_is_that_of_the_plain_acquisition_function(
     noisy: bool, n_pending: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scores, "BELIEFS", ((1.0,), (1.0,)))
+    monkeypatch.setattr(acquisitions, "BELIEFS", ((1.0,), (1.0,)))
     x, new, pending = sobol(10, 2), sobol(6, 2, seed=9), sobol(2, 2, seed=4)[:n_pending]
     f, g = two_objectives(x) * vec(1e6, 1.0), (x[:, :1] - 0.6)
     reference = vec(3e6, 1.0)
@@ -293,7 +293,7 @@ def test_value_is_that_of_the_plain_acquisition_function(
 
 def test_value_is_the_expected_feasible_hypervolume_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Second implementation: plain Monte Carlo over independent predictions, hypervolumes by a sweep."""
-    monkeypatch.setattr(scores, "BELIEFS", ((1.0,), (1.0,)))
+    monkeypatch.setattr(acquisitions, "BELIEFS", ((1.0,), (1.0,)))
     x, new = sobol(8, 2), sobol(3, 2, seed=21)
     f, g = two_objectives(x), (x[:, 1:] - 0.7) * 10
     reference = vec(2.5, 0.2)

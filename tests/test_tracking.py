@@ -712,4 +712,4 @@ def test_budget_and_options_of_a_problem_of_ones_own(tmp_path):
     facts = watching.calls[0][2]
     assert facts["problem.n_obj"] == 3 and facts["device"] == "cpu" and facts["dtype"] == "torch.float64"
     assert all(isinstance(value, int | float | str) for value in facts.values())
-    assert importlib.import_module("moopt.result").versions()["torch"] == facts["version.torch"]
+    assert importlib.import_module("moopt.run.result").versions()["torch"] == facts["version.torch"]

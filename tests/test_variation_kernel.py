@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import moopt
 from moopt import Box, Rng
+from moopt.core.points import Points
 from moopt.kernels.rows import cpu as rows_cpu
 from moopt.kernels.rows import reference as rows
 from moopt.kernels.tournament import cpu as tournament_cpu
@@ -17,7 +18,6 @@ from moopt.kernels.tournament import reference as tournament
 from moopt.kernels.variation import cpu as variation_cpu
 from moopt.kernels.variation import reference as variation
 from moopt.operators import Variation
-from moopt.points import Points
 
 INF, NAN = float("inf"), float("nan")
 D, S = torch.float64, torch.float32

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from moopt._checks import InputError
-from moopt.algorithm import Algorithm
 from moopt.catalogue import names, sources, v010
-from moopt.problem import Problem
-from moopt.space import Box, Space
+from moopt.core.algorithm import Algorithm
+from moopt.core.checks import InputError
+from moopt.core.problem import Problem
+from moopt.core.space import Box, Space
 
 
 class Undescribable(InputError):

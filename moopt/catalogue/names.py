@@ -13,11 +13,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, cast
 
-from moopt import _checks
-from moopt._checks import InputError
-from moopt.algorithm import Algorithm, misfit
 from moopt.catalogue import sources
-from moopt.problem import Problem
+from moopt.core import checks
+from moopt.core.algorithm import Algorithm, misfit
+from moopt.core.checks import InputError
+from moopt.core.problem import Problem
 
 KINDS: dict[str, type[Any]] = {"problems": Problem, "algorithms": Algorithm}
 
@@ -45,7 +45,7 @@ def load(group: str, name: str) -> type[Any]:
         if name.endswith(".py"):
             raise InputError(f"{name}: expected {name}:NAME, with the name of one of the {group} in that file")
         raise InputError(
-            f"expected one of the {len(names)} {group} of the catalogue, got {name!r}{_checks.nearest(name, names)}"
+            f"expected one of the {len(names)} {group} of the catalogue, got {name!r}{checks.nearest(name, names)}"
         )
     return cast(type[Any], resolve(names[name]))
 
@@ -75,7 +75,7 @@ def make(group: str, name: str, options: Mapping[str, Any]) -> Any:
     for option in options:
         if option not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise InputError(f"{name} has no option {option!r}{_checks.nearest(option, known)}: {takes}")
+            raise InputError(f"{name} has no option {option!r}{checks.nearest(option, known)}: {takes}")
     return cls(**options)
 
 

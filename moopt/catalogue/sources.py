@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from moopt import _checks
-from moopt._checks import InputError, InputTypeError
+from moopt.core import checks
+from moopt.core.checks import InputError, InputTypeError
 
 SOURCE = "_source"  # the attribute of what was made from a file
 _log = logging.getLogger("moopt")
@@ -85,7 +85,7 @@ def find(path: Path, name: str) -> Any:
     """What bears the name in the file. Raises ValueError where nothing does, FileNotFoundError without the file."""
     module = _module(path)
     if not hasattr(module, name):
-        near = _checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
+        near = checks.nearest(name, [known for known in vars(module) if not known.startswith("_")])
         raise InputError(f"{path}: expected something named {name!r} in it, got nothing of that name{near}")
     return getattr(module, name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.executors.base import Executor, Outcome
 from moopt.executors.inline import Inline
 from moopt.executors.processes import Processes

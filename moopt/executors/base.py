@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from moopt import _checks
-from moopt._checks import InputError
+from moopt.core import checks
+from moopt.core.checks import InputError
 
 log = logging.getLogger("moopt")
 
@@ -90,9 +90,9 @@ class Executor(ABC):
 
 def check_limits(timeout: float | None, retries: int) -> tuple[float | None, int]:
     """`timeout` as a positive float or None and `retries` as an int; raises ValueError otherwise."""
-    if timeout is not None and _checks.number("timeout", timeout) <= 0:
+    if timeout is not None and checks.number("timeout", timeout) <= 0:
         raise InputError(f"timeout: expected a positive number of seconds or None, got {timeout!r}")
-    return None if timeout is None else float(timeout), _checks.whole("retries", retries, low=0)
+    return None if timeout is None else float(timeout), checks.whole("retries", retries, low=0)
 
 
 def describe(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from moopt._checks import InputError, InputTypeError
+from moopt.core.checks import InputError, InputTypeError
 from moopt.executors.base import Executor, Outcome, check_limits, describe, log
 
 

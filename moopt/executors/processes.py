@@ -28,8 +28,8 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
-from moopt import _checks
-from moopt._checks import InputError, InputTypeError
+from moopt.core import checks
+from moopt.core.checks import InputError, InputTypeError
 from moopt.executors import worker
 from moopt.executors.base import Executor, Outcome, check_limits, describe, log
 from moopt.executors.shipping import ship
@@ -68,7 +68,7 @@ class Processes(Executor):
     """
 
     def __init__(self, workers: int | None = None, *, start_method: str | None = None) -> None:
-        self.workers = _cores() if workers is None else _checks.whole("workers", workers)
+        self.workers = _cores() if workers is None else checks.whole("workers", workers)
         known = multiprocessing.get_all_start_methods()
         available = [name for name in ("forkserver", "spawn") if name in known]
         if start_method is not None and start_method not in available:

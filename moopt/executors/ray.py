@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Any
 
-from moopt import _checks
-from moopt._checks import InputError, MissingPackage
+from moopt.core import checks
+from moopt.core.checks import InputError, MissingPackage
 from moopt.executors.base import Executor, Outcome, check_limits, describe
 from moopt.executors.shipping import ship
 
@@ -36,7 +36,7 @@ class Ray(Executor):
     """
 
     def __init__(self, workers: int | None = None, *, address: str | None = None) -> None:
-        self._wanted = None if workers is None else _checks.whole("workers", workers)
+        self._wanted = None if workers is None else checks.whole("workers", workers)
         self.workers = self._wanted or os.cpu_count() or 1
         self._address = address
         self._ray: Any = None

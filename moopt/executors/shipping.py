@@ -12,7 +12,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from moopt._checks import InputTypeError
+from moopt.core.checks import InputTypeError
 from moopt.executors.base import describe
 
 

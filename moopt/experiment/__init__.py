@@ -1,8 +1,8 @@
 """Compares algorithms: from a spec to a study on disk, its statistics and its report."""
 
-from moopt.experiment.comparison import sentences
-from moopt.experiment.publish import publish, serve
-from moopt.experiment.scores import Frame
+from moopt.experiment.frame import Frame
+from moopt.experiment.report.comparison import sentences
+from moopt.experiment.report.write import publish, serve
 from moopt.experiment.spec import Entry, Spec
 from moopt.experiment.study import Front, Study, bench, read
 from moopt.indicators.table import INDICATORS

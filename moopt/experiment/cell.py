@@ -12,21 +12,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from moopt import catalogue, tree
-from moopt._checks import InputError
-from moopt.algorithm import Algorithm
+from moopt import catalogue
 from moopt.catalogue.sources import parse
-from moopt.experiment.scores import Frame, scores
+from moopt.core import tree
+from moopt.core.algorithm import Algorithm
+from moopt.core.checks import InputError
+from moopt.core.points import Points
+from moopt.core.problem import Problem
+from moopt.core.random import Rng
+from moopt.experiment.frame import Frame, scores
 from moopt.experiment.spec import Cell, Entry
-from moopt.group import MEASURE
-from moopt.monitor import Monitor, Snapshot
-from moopt.monitors.archive import Archive
-from moopt.outcome import measured_again
-from moopt.points import Points
-from moopt.problem import Problem
-from moopt.random import Rng
-from moopt.result import Status, versions
-from moopt.run import ARCHIVE_CAPACITY, Run
+from moopt.run.archives.pareto import Archive
+from moopt.run.conclusion import measured_again
+from moopt.run.group import MEASURE
+from moopt.run.monitor import Monitor, Snapshot
+from moopt.run.result import Status, versions
+from moopt.run.run import ARCHIVE_CAPACITY, Run
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_json
 
@@ -127,7 +128,7 @@ def make_algorithm(entry: Entry) -> Any:
         return entry.thing
     if entry.command is None and (":" not in entry.name or _is_algorithm(entry.name)):
         return catalogue.algorithm(entry.name, **entry.options)
-    from moopt.experiment.contenders import contender
+    from moopt.bridges import contender
 
     return contender(entry.name if entry.command is None else {"command": entry.command})
 
@@ -226,7 +227,7 @@ def _searched(task: Task, problem: Problem, algorithm: Algorithm) -> list[_Found
 
 def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Found:
     """One run of somebody else's algorithm, judged as ours are: by an archive of all that it evaluated, in order."""
-    from moopt.experiment.contenders import run_contender
+    from moopt.bridges import run_contender
 
     cell, limit = task.cell, task.cell.budget.limits().get("evaluations")
     if limit is None:

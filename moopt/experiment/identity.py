@@ -16,7 +16,7 @@ import torch
 
 from moopt.catalogue import v010
 from moopt.catalogue.describe import attributes, public
-from moopt.space import Box, Space
+from moopt.core.space import Box, Space
 
 _NOT_READ = {"moopt", "torch", "numpy", *sys.stdlib_module_names}  # code that counts by its name only
 

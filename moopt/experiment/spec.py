@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moopt import _checks
-from moopt._checks import InputError, InputTypeError
-from moopt.algorithm import Algorithm
-from moopt.budget import UNITS, Budget, budget, first_of
 from moopt.catalogue import sources
+from moopt.core import checks
+from moopt.core.algorithm import Algorithm
+from moopt.core.budget import UNITS, Budget, budget, first_of
+from moopt.core.checks import InputError, InputTypeError
+from moopt.core.problem import Problem
 from moopt.experiment.identity import identity
 from moopt.indicators.table import INDICATORS
-from moopt.problem import Problem
 
 SHIPPED = Path(__file__).parent / "specs"
 
@@ -120,7 +120,7 @@ class Spec:
             "problems": _entries("problems", self.problems), "algorithms": _entries("algorithms", self.algorithms),
             "budget": _budget("budget", self.budget),
             "seeds": _seeds("seeds", self.seeds),
-            "indicators": tuple(self.indicators), "checkpoints": _checks.whole("checkpoints", self.checkpoints),
+            "indicators": tuple(self.indicators), "checkpoints": checks.whole("checkpoints", self.checkpoints),
         }  # fmt: skip
         for key, value in settled.items():
             object.__setattr__(self, key, value)
@@ -128,11 +128,11 @@ class Spec:
             if name not in INDICATORS:
                 known = ", ".join(INDICATORS)
                 raise InputError(
-                    f"indicators: expected some of {known}, got {name!r}{_checks.nearest(str(name), INDICATORS)}"
+                    f"indicators: expected some of {known}, got {name!r}{checks.nearest(str(name), INDICATORS)}"
                 )
         if self.dtype not in ("float64", "float32"):
             raise InputError(f"dtype: expected float64 or float32, got {self.dtype!r}")
-        if self.timeout is not None and _checks.number("timeout", self.timeout, low=0.0) == 0:
+        if self.timeout is not None and checks.number("timeout", self.timeout, low=0.0) == 0:
             raise InputError("timeout: expected a positive number of seconds, got 0")
         labels = [entry.label for entry in self.algorithms]
         if self.baseline is not None and self.baseline not in labels:
@@ -149,7 +149,7 @@ class Spec:
             path = SHIPPED / f"{source}.toml"
             shipped = sorted(found.stem for found in SHIPPED.glob("*.toml"))
             if not path.exists():
-                near = _checks.nearest(str(source), shipped)
+                near = checks.nearest(str(source), shipped)
                 raise InputError(f"expected a spec file or one of {', '.join(shipped)}, got {str(source)!r}{near}")
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -226,7 +226,7 @@ def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = 
     for key in given:
         if key not in known:
             among = ", ".join(known)
-            raise InputError(f"{what}: expected keys among {among}, got {key!r}{_checks.nearest(key, known)}")
+            raise InputError(f"{what}: expected keys among {among}, got {key!r}{checks.nearest(key, known)}")
     for key in needed:
         if key not in given:
             raise InputError(f"{what}: expected {key}, got none")
@@ -236,10 +236,10 @@ def _known(what: str, given: Any, known: Sequence[str], needed: Sequence[str] = 
 def _seeds(what: str, given: Any) -> tuple[int, ...]:
     """As many from 0, or those given."""
     if isinstance(given, int | float):
-        given = range(_checks.whole(what, given))
+        given = range(checks.whole(what, given))
     if isinstance(given, str) or not isinstance(given, Collection):
         raise InputError(f"{what}: expected how many or a list such as [3, 4], got {given!r}")
-    found = tuple(sorted({_checks.whole(what, seed, low=0) for seed in given}))
+    found = tuple(sorted({checks.whole(what, seed, low=0) for seed in given}))
     if not found:
         raise InputError(f"{what}: expected at least one, got none")
     return found

@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from moopt import catalogue
+from moopt.core.points import Points
+from moopt.core.problem import Problem
 from moopt.executors import Executor
 from moopt.executors import executor as as_executor
 from moopt.experiment import cell as cells
 from moopt.experiment.cell import Scoring, Task
-from moopt.experiment.scores import Frame, inferred_frame, known_frame
+from moopt.experiment.frame import Frame, inferred_frame, known_frame
 from moopt.experiment.spec import Cell, Spec
-from moopt.points import Points
-from moopt.problem import Problem
-from moopt.result import frame_of, rebuilt, table_of, versions
+from moopt.run.result import frame_of, rebuilt, table_of, versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
 from moopt.storage.folder import hold, is_unused
@@ -229,7 +229,7 @@ def bench(
         study = read(folder)
         study.save()
         if report:
-            from moopt.experiment.publish import publish
+            from moopt.experiment.report.write import publish
 
             publish(study)
     return study

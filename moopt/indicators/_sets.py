@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.selection._points import as_points, as_tensor
 
 CELLS = 2**21  # numbers of a pairwise table held at a time: 16 MB

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.indicators._sets import as_front, as_set, best_of_set
 from moopt.kernels.distances import closest
 

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moopt import _checks
-from moopt._checks import InputError
+from moopt.core import checks
+from moopt.core.checks import InputError
 from moopt.indicators._sets import as_set, as_vector
 from moopt.kernels import hypervolume as exact
 from moopt.selection.dominance import nondominated_mask
@@ -55,7 +55,7 @@ def hypervolume(
 
         volume: Callable[..., Any] = moocore.hypervolume
         if samples is not None and points.shape[-1] > EXACT_OBJECTIVES:
-            volume = partial(moocore.hv_approx, nsamples=_checks.whole("samples", samples))
+            volume = partial(moocore.hv_approx, nsamples=checks.whole("samples", samples))
         points, unbounded = _bounded(points, r)
         value = _each(points, r, (), volume).masked_fill(unbounded.any(-1), torch.inf)
     return value / box

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from moopt import _checks
+from moopt.core import checks
 from moopt.indicators.distance import gd, gd_plus, igd, igd_plus
 from moopt.indicators.epsilon import epsilon_additive
 from moopt.indicators.hypervolume import SAMPLES, hypervolume
@@ -53,6 +53,6 @@ INDICATORS = {
 def indicator(name: str) -> Indicator:
     """The indicator of a name. Raises InputError for an unknown one."""
     if name not in INDICATORS:
-        near = _checks.nearest(str(name), INDICATORS)
-        raise _checks.InputError(f"expected an indicator among {', '.join(INDICATORS)}, got {name!r}{near}")
+        near = checks.nearest(str(name), INDICATORS)
+        raise checks.InputError(f"expected an indicator among {', '.join(INDICATORS)}, got {name!r}{near}")
     return INDICATORS[name]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.indicators._sets import as_front, as_set, as_vector, best_of_set
 from moopt.operators.directions import lattice_of
 from moopt.selection.scalarising import tchebycheff, weighted_sum

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from moopt import tree
+from moopt.core import tree
 
 CLIP = 5.0  # standard deviations, as in MoRobtrol
 SMALLEST = 1e-3  # standard deviation, of what hardly ever changes: the root of MoRobtrol's least variance

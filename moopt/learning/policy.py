@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from moopt import _checks
-from moopt._checks import InputError
+from moopt.core import checks
+from moopt.core.checks import InputError
 from moopt.kernels.perceptron import perceptron
 
 
@@ -22,7 +22,7 @@ class MLP:
     sizes: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        sizes = tuple(_checks.whole("layer size", size) for size in self.sizes)
+        sizes = tuple(checks.whole("layer size", size) for size in self.sizes)
         if len(sizes) < 2:
             raise InputError(f"sizes: expected inputs, hidden layers and outputs, got {self.sizes!r}")
         object.__setattr__(self, "sizes", sizes)

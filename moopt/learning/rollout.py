@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from moopt import tree
+from moopt.core import tree
+from moopt.core.random import Rng
 from moopt.learning.moments import Moments, Seen
-from moopt.random import Rng
 
 if TYPE_CHECKING:
-    from moopt.sequential import SequentialProblem
+    from moopt.learning.sequential import SequentialProblem
 
 Policy = Callable[[Tensor], Tensor]  # observation[r, w, ...] -> action[r, w, ...]
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from moopt.monitor import Monitor, Snapshot
-from moopt.monitors.history import History
-from moopt.monitors.plots import plot_front
 from moopt.monitors.progress import ProgressLine
+from moopt.render.plots import plot_front
+from moopt.run.history import History
+from moopt.run.monitor import Monitor, Snapshot
 
 if TYPE_CHECKING:
     from moopt.monitors.tracking import MLflow, TensorBoard, WandB

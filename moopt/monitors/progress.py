@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING
 
-from moopt.monitor import Monitor, Snapshot
+from moopt.run.monitor import Monitor, Snapshot
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from moopt.result import Result
+    from moopt.run.result import Result
 
 REST = 100.0  # rests this many times as long as an update took: at most 1 % of the wall time is spent here
 TERMINAL_SECONDS = 0.1  # between two updates, at least

@@ -29,16 +29,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from moopt._checks import MissingPackage
 from moopt.catalogue.sources import one_line
-from moopt.monitor import Monitor, Snapshot
-from moopt.result import Result, Status, versions
+from moopt.core.checks import MissingPackage
+from moopt.run.monitor import Monitor, Snapshot
+from moopt.run.result import Result, Status, versions
 from moopt.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas
 
-    from moopt.run import Run
+    from moopt.run.run import Run
 
 SECONDS, REST = 1.0, 100.0  # between two visits: so many at least, and so many times as long as one took
 LENGTH = 500  # characters of a parameter: what every MLflow takes
@@ -156,7 +156,7 @@ class Tracker(Monitor, abc.ABC):
         import numpy
         import pandas
 
-        from moopt.monitors.plots import plot_front
+        from moopt.render.plots import plot_front
 
         table, parts = result.history, [result, *result.runs] if len(result.runs) > 1 else [result]
         whole = {name: getattr(result, name) for name in ("seconds", "hypervolume", "failures")} | dict(result.spent)

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.monitors.tracker import Facts, Rows, Tracker
-from moopt.result import Result, Status
+from moopt.run.result import Result, Status
 
 METRICS = 1000  # in one call: what MLflow takes
 

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 
 RELAXED = 2000  # directions; more are so close together that evening them out is not worth the time
 ROUNDS = 100  # of relaxation; four times as many leave 100 directions no farther apart

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from moopt import _checks
+from moopt.core import checks
+from moopt.core.random import Rng
+from moopt.core.space import Kind, Space
 from moopt.kernels.variation import Settings, children
 from moopt.operators.crossover import exchange, order_crossover, sbx
 from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
-from moopt.random import Rng
-from moopt.space import Kind, Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,11 @@ class Variation:
     mutation_eta: float = 20.0
 
     def __post_init__(self) -> None:
-        _checks.number("crossover_probability", self.crossover_probability, 0.0, 1.0)
-        _checks.number("crossover_eta", self.crossover_eta, 0.0)
-        _checks.number("mutation_eta", self.mutation_eta, 0.0)
+        checks.number("crossover_probability", self.crossover_probability, 0.0, 1.0)
+        checks.number("crossover_eta", self.crossover_eta, 0.0)
+        checks.number("mutation_eta", self.mutation_eta, 0.0)
         if self.mutation_probability is not None:
-            _checks.number("mutation_probability", self.mutation_probability, 0.0, 1.0)
+            checks.number("mutation_probability", self.mutation_probability, 0.0, 1.0)
 
     def __call__(self, space: Space, a: Tensor, b: Tensor, rng: Rng) -> Tensor:
         """Children of parents a, b [r, k, d]: [r, 2k, d], the first of each pair, then the second."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.operators.directions import directions
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 
 if TYPE_CHECKING:
     import mujoco

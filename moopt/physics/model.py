@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moopt._checks import MissingPackage
+from moopt.core.checks import MissingPackage
 
 if TYPE_CHECKING:
     import mujoco

@@ -31,7 +31,7 @@ from functools import cache, cached_property
 from threading import Lock
 from typing import Any
 
-from moopt._checks import InputError, MissingPackage
+from moopt.core.checks import InputError, MissingPackage
 
 try:
     import mujoco

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError, InputTypeError
+from moopt.core.checks import InputError, InputTypeError
 
 
 def as_tensor(name: str, value: Any) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.kernels.ranking import rank
 from moopt.selection._points import as_points, as_tensor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.selection._points import as_points
 
 FLAT = 1e-6  # of the front's range: a hyperplane that cuts an axis nearer to the ideal than that is none

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.kernels import directions, offers
 from moopt.selection.scalarising import FUNCTIONS
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.kernels import directions as near
 from moopt.kernels.normalisation import extreme_points as extreme_points
 from moopt.kernels.normalisation import intercepts as intercepts

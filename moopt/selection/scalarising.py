@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.kernels.shared import scalarising as kernel
 from moopt.kernels.shared.scalarising import FUNCTIONS as FUNCTIONS
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.kernels import ranking, thinning
 from moopt.kernels.shared.sorting import lexsort
 from moopt.selection._points import as_points

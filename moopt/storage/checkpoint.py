@@ -55,7 +55,7 @@ def _checksum(tensors: dict[str, Tensor]) -> int:
 
 
 def write_tree(path: Path, tree: Any) -> None:
-    """Replaces `path` by a plain tree (`moopt.tree.plain`). Raises OSError; the old file is then still whole."""
+    """Replaces `path` by a plain tree (`moopt.core.tree.plain`). Raises OSError; the old file is then still whole."""
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 
 FORMAT = 1
 

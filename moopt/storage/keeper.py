@@ -13,7 +13,7 @@ from moopt.storage.folder import RunFolder
 from moopt.storage.journal import Journal
 
 if TYPE_CHECKING:
-    from moopt.result import Result
+    from moopt.run.result import Result
 
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the wall time, at most

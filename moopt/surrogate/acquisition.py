@@ -16,13 +16,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
+from moopt.core.reference import reference_point as beyond
 from moopt.kernels.boxes import boxes
-from moopt.reference import reference_point as beyond
 from moopt.selection import nondominated_mask
+from moopt.surrogate.acquisitions import Feasibility, Improvement, Scalarised, Score
 from moopt.surrogate.model import FailureModel, Surrogate, snap
 from moopt.surrogate.numerics import numerical_errors, reproducible
-from moopt.surrogate.scores import Feasibility, Improvement, Scalarised, Score
 from moopt.surrogate.search import Search, column_levels
 
 _log = logging.getLogger("moopt")
@@ -36,7 +36,7 @@ def infer_reference_point(f: Tensor, g: Tensor | None = None, reference_point: T
     """A reference point one tenth of the front's range beyond its nadir (BoTorch's rule; Ishibuchi et al. 2011).
 
     The front is the nondominated set of the feasible points, or of all points where none is feasible. For what
-    stands in for a range of zero see `moopt.reference`.
+    stands in for a range of zero see `moopt.core.reference`.
 
     Args:
         f: objectives ``[n, m]``, minimised; rows that are not finite are left out.

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moopt._checks import InputError
+from moopt.core.checks import InputError
 from moopt.surrogate.descent import descend
 from moopt.surrogate.numerics import numerical_errors
 from moopt.surrogate.prior import covariance, shared

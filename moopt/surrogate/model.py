@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moopt._checks import InputError, InputTypeError
+from moopt.core.checks import InputError, InputTypeError
 from moopt.selection import nondominated_mask
 from moopt.surrogate.fitting import fitted
 from moopt.surrogate.numerics import reproducible

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from moopt.core.points import Points
+from moopt.core.problem import Problem
+from moopt.core.random import Rng
 from moopt.operators import Variation
-from moopt.points import Points
-from moopt.problem import Problem
-from moopt.random import Rng
 from moopt.selection import survivors, tournament
 
 

@@ -1,0 +1,1 @@
+"""Searches with a model of an expensive function."""

@@ -1,0 +1,1 @@
+"""The contracts of everything else: spaces, problems, algorithms, budgets, results."""

@@ -1,6 +1,0 @@
-"""Searches that are not moopt's own, made comparable: other libraries, functions in files, programs."""
-
-from moopt.experiment.contenders.base import Contender, contender, run_contender
-from moopt.experiment.contenders.recorded import BudgetSpent, Recorded
-
-__all__ = ["BudgetSpent", "Contender", "Recorded", "contender", "run_contender"]

@@ -1,0 +1,1 @@
+"""Pictures: fronts, trajectories, films."""

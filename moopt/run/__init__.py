@@ -1,0 +1,1 @@
+"""The loop: what was asked, how far it is, what it found."""

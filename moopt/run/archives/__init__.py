@@ -1,0 +1,1 @@
+"""What a run keeps of all that it evaluated."""

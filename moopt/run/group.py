@@ -1,0 +1,147 @@
+"""Independent runs that go in step: their state, archive, spending and budget, all leading with the runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moopt.core import tree
+from moopt.core.algorithm import Algorithm, Spent, Turn
+from moopt.core.budget import Budget, Progress
+from moopt.core.points import Points, violation
+from moopt.core.problem import Problem
+from moopt.core.random import Rng
+from moopt.run.archives.pareto import Archive
+from moopt.run.scorer import Scorer
+
+INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
+
+
+@dataclass
+class Group:
+    """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
+    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's.
+    """
+
+    runs: Tensor
+    rng: Rng
+    state: Any
+    archive: Archive
+    spent: Spent
+    budget_state: Any
+    failures: Tensor
+    last: tuple[Tensor, Tensor]
+    memory: Any
+    clock: int = 0
+
+    @staticmethod
+    def start(
+        problem: Problem,
+        algorithm: Algorithm[Any, Any],
+        budget: Budget,
+        rng: Rng,
+        runs: Tensor,
+        capacity: int,
+        patience: int | None = None,
+    ) -> Group:
+        """Runs before their first step; `capacity` and `patience` are the archive's."""
+        state = algorithm.init(problem, rng.fold(INIT))
+        archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity, patience)
+        units = {"generations", "evaluations", problem.cost_unit, *(leaf.unit for leaf in budget.leaves())}
+        spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(filter(None, units))}
+        failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
+        none = Points.empty(problem, len(runs), device=rng.device, dtype=rng.dtype)
+        memory = problem.memory(rng.fold(MEMORY))
+        return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed), memory)
+
+    def turn(self, budget: Budget, scorer: Scorer, seconds: float) -> Turn:
+        """What the algorithm hears at its next ask, tell or step; the same random numbers until that is committed.
+
+        The clock counts only where nothing else tells how far a run is: a run that is resumed shall see the same.
+        """
+        counted = self.used(budget, scorer, math.nan)
+        known = not bool(counted.isnan().any())
+        return Turn(self.rng.fold(STEP, self.clock), counted if known else self.used(budget, scorer, seconds))
+
+    def used(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
+        """The share of the budget that each run has used, float64[r]; NaN where unknown."""
+        return budget.fraction(self.progress(scorer, seconds))
+
+    def commit(self, state: Any) -> None:
+        """Takes the state that an ask, tell or step gave."""
+        self.state = state
+        self.clock += 1
+
+    def remember(self, memory: Any) -> None:
+        """Takes what an evaluation made of the problem's memory, if it has one."""
+        self.memory = self.memory if memory is None else memory
+
+    def spend(self, spent: Spent) -> None:
+        """Adds one step and what it spent."""
+        for unit, amount in spent.items():
+            self.spent[unit] = self.spent[unit] + amount if unit in self.spent else amount
+        self.spent["generations"] = self.spent["generations"] + 1
+
+    def learn(self, evaluated: Points) -> None:
+        """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
+        self.archive.insert(evaluated)
+        self.failures = self.failures + evaluated.failed.sum(-1)
+        self.last = evaluated.g, evaluated.failed
+
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Feasible and failed share of the points learned last, float64[r] each; NaN where there were none."""
+        g, failed = self.last
+        return (violation(g, failed) <= 0).double().mean(-1), failed.double().mean(-1)
+
+    def expanded(self, leaf: Tensor) -> Tensor:
+        """The user's tensor for every run, on the group's device: [...] -> [r, ...]."""
+        moved = leaf.to(self.rng.device, self.rng.dtype) if leaf.is_floating_point() else leaf.to(self.rng.device)
+        return moved.expand(len(self.runs), *leaf.shape)
+
+    def fronts(self) -> list[Points]:
+        """The archived points of each run."""
+        return [self.archive.front(i) for i in range(len(self.runs))]
+
+    def progress(self, scorer: Scorer, seconds: float) -> Progress:
+        """How far the runs are, for a budget."""
+        return Progress(self.spent, seconds, lambda name: scorer(name, self.fronts()))
+
+    def ended(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
+        """Asks the budget which runs are over: bool[r]."""
+        self.budget_state, over = budget.update(self.budget_state, self.progress(scorer, seconds))
+        return over
+
+    def take(self, index: Tensor) -> Group:
+        """Some of the runs."""
+        spent = {unit: amount[index] for unit, amount in self.spent.items()}
+        rows = index.to(self.rng.device)
+        return Group(
+            self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
+            tree.take(self.budget_state, index), self.failures[rows],
+            tree.take(self.last, rows), tree.take(self.memory, rows), self.clock,
+        )
+
+    def saved(self) -> Any:
+        """A plain tree for a checkpoint."""
+        return tree.plain(
+            {
+                "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
+                "budget": self.budget_state, "failures": self.failures, "last": self.last, "memory": self.memory,
+                "clock": self.clock,
+            }
+        )
+
+    def restore(self, saved: Any) -> None:
+        """Takes back a plain tree of `saved` into a group that was started for the same runs."""
+        self.state = tree.restore(self.state, saved["state"])
+        self.archive.restore(saved["archive"])
+        self.spent = saved["spent"]
+        self.budget_state = tree.restore(self.budget_state, saved["budget"])
+        self.failures = saved["failures"].to(self.failures.device)
+        self.last = tree.restore(self.last, saved["last"])
+        self.memory = tree.restore(self.memory, saved["memory"])
+        self.clock = saved["clock"]

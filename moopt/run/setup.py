@@ -1,0 +1,208 @@
+"""What a run needs to know before its first step: checks, defaults, and its description on disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from moopt import catalogue
+from moopt.catalogue import sources
+from moopt.catalogue.describe import Undescribable, describe, describe_items, rebuild, rebuild_items
+from moopt.core.algorithm import Algorithm, Asking, misfit
+from moopt.core.budget import Budget, Evaluations, Reached, Stalled
+from moopt.core.checks import InputError, InputTypeError
+from moopt.core.points import Points
+from moopt.core.problem import Problem
+from moopt.core.space import Space
+from moopt.run.given import Initial
+from moopt.storage.files import read_json
+
+if TYPE_CHECKING:
+    from moopt.run.run import Run
+
+EXPENSIVE_EVALUATIONS = 200  # up to here a model of the function pays for itself: reference Knowles 2006
+FILES = {"problem": "file", "algorithm": "algorithm_file"}  # of a configuration: what was made from a file
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def check_problem(problem: Any) -> Problem:
+    """Raises TypeError or ValueError for a problem whose declaration does not hold together."""
+    if not isinstance(problem, Problem):
+        raise InputTypeError(f"problem: expected a name or a Problem, got {problem!r}")
+    if not isinstance(getattr(problem, "space", None), Space):
+        raise InputTypeError(f"{problem.name}.space: expected a Space or Box, got {getattr(problem, 'space', None)!r}")
+    if not isinstance(getattr(problem, "n_obj", None), int) or problem.n_obj < 1 or problem.n_con < 0:
+        raise InputError(
+            f"{problem.name}: expected n_obj of at least 1 and n_con of at least 0, "
+            f"got {getattr(problem, 'n_obj', None)!r} and {problem.n_con!r}"
+        )
+    if problem.n_var != problem.space.n_var:
+        raise InputError(f"{problem.name}: expected n_var of its space, {problem.space.n_var}, got {problem.n_var}")
+    for what, labels, n in (
+        ("objective_names", problem.objective_labels, problem.n_obj),
+        ("objective_titles", problem.objective_titles or problem.objective_labels, problem.n_obj),
+        ("constraint_names", problem.constraint_labels, problem.n_con),
+    ):
+        if len(labels) != n:
+            raise InputError(f"{problem.name}.{what}: expected {n} names, got {labels}")
+    for what in ("ideal", "nadir", "reference_point"):
+        point = getattr(problem, what)
+        if point is not None and (point.shape != (problem.n_obj,) or not torch.isfinite(point).all()):
+            raise InputError(f"{problem.name}.{what}: expected {problem.n_obj} finite numbers, got {point}")
+    problem.check_directions()
+    return problem
+
+
+def default_budget(problem: Problem, algorithm: Algorithm | None) -> Budget:
+    """Evaluations of the order that papers spend on such problems; raises ValueError where there is no custom."""
+    if algorithm is not None and not isinstance(algorithm, Asking):
+        raise InputError(f"budget: {type(algorithm).__name__} needs one in {problem.cost_unit}, got none")
+    usual = algorithm.usual_evaluations if algorithm is not None else None
+    return Evaluations(usual or (25_000 if problem.vectorized else 100))
+
+
+def default_algorithm(problem: Problem, budget: Budget) -> str:
+    """A name of the catalogue: Bayesian where evaluations are few and slow, evolutionary elsewhere."""
+    few = budget.limits().get("evaluations", math.inf) <= EXPENSIVE_EVALUATIONS
+    fits = misfit(problem, catalogue.load("algorithms", "bayes")) is None
+    return "bayes" if few and not problem.vectorized and fits else "nsga2"
+
+
+def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None:
+    """Raises ValueError for a budget that could not tell when the run ends.
+
+    That is one in a unit that neither the problem nor the algorithm spends, and a goal of the archive where an
+    algorithm evaluates by itself and fills none.
+    """
+    spends = {"generations", "seconds", problem.cost_unit}
+    if isinstance(algorithm, Asking):
+        spends.add("evaluations")
+    for unit in budget.limits():
+        if unit not in spends:
+            known = ", ".join(sorted(unit for unit in spends if unit))
+            raise InputError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
+    for part in budget.leaves():
+        if isinstance(part, Reached | Stalled) and not isinstance(algorithm, Asking):
+            known = ", ".join(sorted(unit for unit in spends if unit))
+            raise InputError(
+                f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "
+                f"expected one in {known}, got {type(part).__name__}"
+            )
+
+
+def device_of(device: torch.device | str | None) -> torch.device:
+    """A device that is there. Raises ValueError otherwise."""
+    try:
+        found = torch.device(device or "cpu")
+    except RuntimeError:
+        raise InputError(f"device: expected 'cpu' or 'cuda', got {device!r}") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: expected a device that is there, got {device!r}, and this torch sees no GPU")
+    return found
+
+
+def dtype_of(dtype: torch.dtype | str | None) -> torch.dtype:
+    """float64 or float32. Raises ValueError otherwise."""
+    found = dtype if isinstance(dtype, torch.dtype) else DTYPES.get(dtype or "float64")
+    if found is None or found not in DTYPES.values():
+        raise InputError(f"dtype: expected float64 or float32, got {dtype!r}")
+    return found
+
+
+def described(thing: Any) -> dict[str, Any]:
+    """A description for disk, or why there is none."""
+    try:
+        return {"described": describe(thing)}
+    except Undescribable as error:
+        return {"undescribed": str(error)}
+
+
+def config(run: Run, executor: Any) -> dict[str, Any]:
+    """`config.json`: from which `resume` makes the same run."""
+    from moopt.run.result import versions
+
+    content = {
+        "problem": {"name": run.problem.name, **described(run.problem)},
+        "algorithm": {"name": type(run.algorithm).__name__, **described(run.algorithm)},
+        "budget": describe(run.budget),
+        "seed": run.seed,
+        "runs": run.n_runs,
+        "device": str(run.device),
+        "dtype": str(run.dtype).removeprefix("torch."),
+        "executor": executor if isinstance(executor, str) else None,
+        "by_trials": run.by_trials,
+        "initial": None if run.initial is None else _initial_json(run.initial),
+        "versions": versions(),
+    }
+    for key, thing in (("problem", run.problem), ("algorithm", run.algorithm)):
+        source = sources.source_of(thing)
+        if source is not None and run.folder is not None:
+            content[FILES[key]] = sources.kept(source, run.folder, describe_items(source.options))
+    return content
+
+
+def _initial_json(initial: Initial) -> dict[str, Any]:
+    known = initial.known
+    return {
+        "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
+        "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
+    }  # fmt: skip
+
+
+def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
+    """The user's own points of an interrupted run."""
+    if saved is None:
+        return None
+    widths = (problem.n_var, problem.n_obj, problem.n_con)
+    x, f, g = (
+        torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
+        for rows, width in zip(saved["known"][:3], widths, strict=True)
+    )
+    known = Points(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
+    rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
+    return Initial(known, rest, [rebuild(values) for values in saved["values"]])
+
+
+def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> Any:
+    """The problem or algorithm of a run: the given one or that of a given "path.py:name", of its file, or as described.
+
+    Raises ValueError where the description is not enough, or the given one is of another kind, and what the file
+    raises.
+    """
+    saved = content[key]
+    if given is None or isinstance(given, str):
+        given = _from_file(content, key, given, folder)
+    if given is not None:
+        name = given.name if key == "problem" else type(given).__name__
+        if name != saved["name"]:
+            raise InputError(f"{folder}: expected the {key} {saved['name']} that the run has, got {name}")
+        return given
+    if "undescribed" in saved:
+        raise InputError(
+            f"{folder}: expected {key}=... to resume with, because that of the run cannot be found by name "
+            f"({saved['undescribed']})"
+        )
+    return rebuild(saved["described"])
+
+
+def _from_file(content: dict[str, Any], key: str, given: str | None, folder: Path) -> Any:
+    """The problem or algorithm of a run that was made from a file; `None` where it was not."""
+    file = content.get(FILES[key])
+    if file is None and given is None:
+        return None
+    if file is not None and "sha256" in file:  # 0.1.0 kept no such digest, and its options as they were
+        file = {**file, "options": rebuild_items(file["options"])}
+    return sources.again(key, Problem if key == "problem" else Algorithm, file, folder, given)
+
+
+def problem_in_file(folder: Path, given: str | None) -> Problem | None:
+    """The problem of the run in a folder where that came from a file; `None` where it did not.
+
+    `given`: "path.py:name", where the file has moved. Raises ValueError, TypeError or FileNotFoundError.
+    """
+    path = folder / "config.json"
+    found: Problem | None = _from_file(read_json(path) if path.exists() else {}, "problem", given, folder)
+    return found

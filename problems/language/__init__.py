@@ -1,0 +1,1 @@
+"""Language models under several rewards."""

@@ -1,0 +1,1 @@
+"""Robots: their control and their bodies."""
