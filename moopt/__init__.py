@@ -1,6 +1,6 @@
 """moopt searches Pareto fronts of anything, from a million policies per generation to fifty training runs."""
 
-from moopt import indicators, selection
+from moopt import indicators, monitors, selection
 from moopt.api import minimize, resume
 from moopt.catalogue import algorithm, problem
 from moopt.core.algorithm import Algorithm, Generational, Incremental, Turn
@@ -33,5 +33,5 @@ __all__ = [
     "FunctionProblem", "Generational", "Generations", "GenerativeProblem", "Incremental", "InputError", "Integer",
     "Kind", "Monitor", "Permutation", "Points", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds",
     "SequentialProblem", "Snapshot", "Space", "Stalled", "Status", "Tokens", "Trial", "Turn", "algorithm", "indicators",
-    "minimize", "problem", "resume", "selection",
+    "minimize", "monitors", "problem", "resume", "selection",
 ]  # fmt: skip

@@ -306,8 +306,8 @@ def test_few_given_points_do_not_stand_for_the_space(name):
     problem, algorithm = moopt.problem("zdt1", n_var=6), small(name, 40)
     given = torch.tensor([[0.01, 0.02, 0.03, 0.01, 0.02, 0.03], [0.04] * 6, [0.02, 0.05, 0.01, 0.04, 0.03, 0.02]])
     x, rng = given.double().expand(2, -1, -1), Rng([7, 8])
-    state = algorithm.tell(problem, algorithm.init(problem, rng), rng.fold(0), x, None, problem.evaluate(x))
-    asked, _, _ = algorithm.ask(problem, state, rng.fold(1))
+    state = algorithm.tell(problem, algorithm.init(problem, rng), problem.evaluate(x), Turn(rng.fold(0)))
+    asked, _, _ = algorithm.ask(problem, state, Turn(rng.fold(1)))
     assert asked.shape == (2, 40, 6)
     for column in asked.flatten(0, 1).unbind(-1):  # each eighth of each axis; an empty one has a chance of 2e-5
         assert torch.equal((column * 8).long().unique(), torch.arange(8))

@@ -10,13 +10,13 @@ import moocore
 import pytest
 import torch
 
-from moopt import problems
+from moopt import catalogue, problems
 from moopt.core.random import Rng
 from moopt.kernels.shared.arithmetic import power
 from moopt.problems.engineering import re as re_suite
 from moopt.problems.synthetic._base import simplex_lattice
 
-NAMES = [name for name in problems.CATALOGUE if re.fullmatch(r"(zdt|dtlz|re)\d+", name)]
+NAMES = [name for name in catalogue.table("problems") if re.fullmatch(r"(zdt|dtlz|re)\d+", name)]
 RE = [name for name in NAMES if name.startswith("re")]
 CASES = [
     (name, options)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import moopt
-from moopt import Evaluation, Population, Rng
+from moopt import Points, Rng, Turn
 from moopt.core.reference import extent, reference_point
 from moopt.experiment.frame import inferred_frame
 from moopt.run.scorer import Scorer
@@ -31,7 +31,7 @@ def of_a_problem(f):
 def of_an_archive(f):
     class Group:
         def fronts(self):
-            return [Population(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))]
+            return [Points(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))]
 
     scorer = Scorer(Raw(n_obj=4))
     scorer.freeze(Group())
@@ -46,9 +46,9 @@ def of_hype(f):
     algorithm = moopt.algorithm("hype", pop_size=4, n_samples=16)
     rng = Rng([0])
     failed = torch.zeros(1, len(f), dtype=torch.bool)
-    evaluation = Evaluation(f[None], f.new_zeros(1, len(f), 0), failed)
     x = rng.uniform(len(f), Raw(n_obj=4).n_var)
-    return algorithm.tell(Raw(n_obj=4), algorithm.init(Raw(n_obj=4), rng), rng, x, None, evaluation).reference[0]
+    told = Points(x, f[None], f.new_zeros(1, len(f), 0), failed)
+    return algorithm.tell(Raw(n_obj=4), algorithm.init(Raw(n_obj=4), rng), told, Turn(rng)).reference[0]
 
 
 @pytest.mark.parametrize("user", [of_a_problem, of_an_archive, of_a_model, of_hype])

@@ -83,8 +83,8 @@ class Recorded(Problem):
         """All evaluated points in order, on the CPU in float64."""
         return Points.empty(self.problem, device="cpu", dtype=torch.float64).join(*self._parts)
 
-    def evaluate(self, x: Any, rng: Rng | None = None, memory: Any = None) -> Points:
-        """Objectives (minimised) and constraints of x[..., n, d], kept; without the problem's memory.
+    def answer(self, x: Any, rng: Rng | None = None, memory: Any = None) -> tuple[Points, Any]:
+        """The points x[..., n, d] with their objectives (minimised) and constraints, kept; without a memory.
 
         Raises ValueError for a wrong shape and for a point outside of the space, before anything is evaluated;
         BudgetSpent where the points are more than the budget has left, after as many as it has were evaluated.
@@ -100,7 +100,7 @@ class Recorded(Problem):
             raise BudgetSpent(f"{self.name}: the budget of {self.budget} evaluations is spent")
         answer = self._evaluate(whole, rng)
         self._keep(whole, answer)
-        return tree.map_tensors(lambda leaf: leaf.to(x.dtype) if leaf.is_floating_point() else leaf, answer)
+        return tree.map_tensors(lambda leaf: leaf.to(x.dtype) if leaf.is_floating_point() else leaf, answer), None
 
     def arrays(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """`evaluate` for tools that know no failed points: x[n, d] -> f[n, m] and g[n, c].

@@ -215,7 +215,7 @@ class Run:
         self._since = time.perf_counter()
         separate = self.by_trials or not self.algorithm.batched_runs  # trials of one run wait for no other run
         if self.by_trials and isinstance(self.algorithm, Asking):
-            self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts, self._turn)
+            self.ledger = Ledger(self.problem, self.algorithm, self.keeper.journal(), self.interrupts)
         if not self.keeper.restore(self._restore):
             for runs in torch.arange(self.n_runs).split(1 if separate else self.n_runs):
                 self._open(runs)
@@ -223,7 +223,7 @@ class Run:
         if self.ledger is not None:
             for event in self.ledger.unheard():
                 group = self.groups[event["group"]]
-                for told, spent in self.ledger.replay(event, group):
+                for told, spent in self.ledger.replay(event, group, self._turn):
                     self._account(group, told, spent)
         self._started = True
         began = time.perf_counter()
@@ -345,14 +345,14 @@ class Run:
         limit = self._remaining(group, open_points)
         if limit == 0 or (whole and open_points) or (not whole and n == 0):
             return []
-        new = ledger.ask(index, group, None if whole else n, limit)
+        new = ledger.ask(index, group, self._turn(group), None if whole else n, limit)
         self._checkpoint()
         return new
 
     def _tell(self, ledger: Ledger, finished: Sequence[Trial]) -> None:
         for index, group in enumerate(self.groups):
             mine = [trial for trial in finished if trial.run in group.runs]
-            for told, spent in ledger.finish(index, group, mine) if mine else ():
+            for told, spent in ledger.finish(index, group, self._turn, mine) if mine else ():
                 self._account(group, told, spent)
 
     # a loop of your own

@@ -146,10 +146,8 @@ class Ledger:
         algorithm: Asking,
         journal: Journal | None,
         interrupts: Interrupts,
-        turn: Callable[[Group], Turn],
     ) -> None:
         self.problem, self.algorithm, self.journal, self.interrupts = problem, algorithm, journal, interrupts
-        self.turn = turn
         self.hears_any = isinstance(algorithm, Incremental)  # results in any order, not by generations
         self.trials: list[Trial] = []
         self.batches: list[list[Batch]] = []  # open ones of each group
@@ -176,11 +174,11 @@ class Ledger:
         named, event = [dict(v) for _ in group.runs for v in values], {"group": index, "given": True}
         return self._open(batch, named, event, group, group.rng.fold(INITIAL))
 
-    def ask(self, index: int, group: Group, n: int | None, limit: int | None) -> list[Trial]:
+    def ask(self, index: int, group: Group, turn: Turn, n: int | None, limit: int | None) -> list[Trial]:
         """New trials of a group: about `n` of them, at most `limit` a run."""
         asked = {"group": index, "n": n, "limit": limit}
         pending = self.pending_x(index) if self.hears_any else None
-        turn = replace(self.turn(group), wanted=n, pending=pending)
+        turn = replace(turn, wanted=n, pending=pending)
         x, columns, state = self.algorithm.ask(self.problem, group.state, turn)
         if limit is not None and limit < x.shape[1]:
             x, columns = x[:, :limit], {name: column[:, :limit] for name, column in columns.items()}
@@ -215,7 +213,9 @@ class Ledger:
             self.journal.append(event)
         self.events += 1
 
-    def finish(self, index: int, group: Group, finished: Sequence[Trial]) -> list[tuple[Points, Spent]]:
+    def finish(
+        self, index: int, group: Group, turn: Callable[[Group], Turn], finished: Sequence[Trial]
+    ) -> list[tuple[Points, Spent]]:
         """Takes note of finished trials of one group and tells the algorithm what it wants to hear.
 
         Returns what was told, [r, k, ...] each, and what it spent. Must run whole (`Interrupts.whole`).
@@ -231,18 +231,18 @@ class Ledger:
                 done = all(trial.status != "asked" for trial in self._of(batch))
                 columns = torch.arange(k) if done else torch.empty(0, dtype=torch.int64)
             if len(columns):
-                told.append(self._tell(group, batch, columns))
+                told.append(self._tell(group, turn(group), batch, columns))
                 batch.told[columns] = True
         self.batches[index] = [batch for batch in self.batches[index] if not batch.told.all()]
         return told
 
-    def _tell(self, group: Group, batch: Batch, places: Tensor) -> tuple[Points, Spent]:
+    def _tell(self, group: Group, turn: Turn, batch: Batch, places: Tensor) -> tuple[Points, Spent]:
         r, k = batch.x.shape[:2]
         rows = places.to(batch.x.device)
         trials = [self.trials[batch.first + run * k + j] for run in range(r) for j in places.tolist()]
         points = _points(self.problem, trials, batch.x[:, rows])
         told = points.with_columns(**{name: column[:, rows] for name, column in batch.columns.items()})
-        group.commit(self.algorithm.tell(self.problem, group.state, told, self.turn(group)))
+        group.commit(self.algorithm.tell(self.problem, group.state, told, turn))
         return points, spent_on(self.problem, points)
 
     def saved(self) -> Any:
@@ -269,12 +269,14 @@ class Ledger:
             for (number, run, x, seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
                 self.trials.append(Trial(number, run, x, values, seed=seed, _problem=self.problem))
 
-    def replay(self, event: dict[str, Any], group: Group) -> list[tuple[Points, Spent]]:
+    def replay(
+        self, event: dict[str, Any], group: Group, turn: Callable[[Group], Turn]
+    ) -> list[tuple[Points, Spent]]:
         """Repeats one journal event after the checkpoint; returns what the algorithm was told and what that spent."""
         if "finished" in event:
             self._recall(event)
-            return self.finish(event["group"], group, [self.trials[o["id"]] for o in event["trials"]])
-        new = self.ask(event["group"], group, event["n"], event["limit"])
+            return self.finish(event["group"], group, turn, [self.trials[o["id"]] for o in event["trials"]])
+        new = self.ask(event["group"], group, turn(group), event["n"], event["limit"])
         if [trial.x for trial in new] != [x for _, _, x, *_ in event["trials"]]:
             _log.warning("the algorithm suggests other points than before the interruption: keeping the journal's")
             batch = self.batches[event["group"]][-1]

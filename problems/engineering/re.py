@@ -40,8 +40,8 @@ from torch import Tensor
 
 from moopt.core import checks
 from moopt.core.noisy import NoisyForm
+from moopt.core.problem import Draw
 from moopt.core.published import Published
-from moopt.core.random import Rng
 from moopt.core.space import Integer, Real, Space, Variable
 from moopt.kernels.shared.arithmetic import power
 
@@ -655,13 +655,13 @@ class RE91(_RE):
     def stochastic(self) -> bool:  # type: ignore[override]
         return self.noise
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Tensor:
+    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Tensor:
         x1, x2, x3, x4, x5, x6, x7 = x.unbind(-1)
-        if rng is None:
+        if draw is None:
             draws = x.new_zeros(4, *x.shape[:-1])
         else:
-            n = x.shape[:-1].numel() // rng.runs
-            draws = torch.stack([z.reshape(x.shape[:-1]) for z in rng.normal(4, n).to(x).unbind(1)])
+            n = x.shape[:-1].numel() // draw.rng.runs
+            draws = torch.stack([z.reshape(x.shape[:-1]) for z in draw.rng.normal(4, n).to(x).unbind(1)])
         pillar, floor = 0.345 + 0.006 * draws[0], 0.192 + 0.006 * draws[1]
         height, place = 10.0 * draws[2], 10.0 * draws[3]
 

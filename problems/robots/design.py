@@ -53,8 +53,8 @@ GAIT = {
 # starts. It is one of the fast points that hardly depend on the start, rounded, of the front of
 #   class Gait(CheetahDesign):
 #       space = Space(GAIT)
-#       def _evaluate(self, x, rng=None, memory=None):
-#           return super()._evaluate(torch.cat((x.new_ones(*x.shape[:-1], len(MACHINE)), x), -1), rng)
+#       def _evaluate(self, x, draw=None):
+#           return super()._evaluate(torch.cat((x.new_ones(*x.shape[:-1], len(MACHINE)), x), -1), draw)
 #   moopt.minimize(Gait(controller="searched", horizon=200), moopt.algorithm("nsga2", pop_size=50), 9000, seed=3)
 STANDARD_GAIT = (3.94, 0.35, 0.55, 0.48, 0.54, 0.46, 0.88, -2.36, -1.07, 3.08, 2.09, 1.28, 1.34)
 # controller -> ideal and nadir in the user's sign, m/s and W, of fronts measured on the held-out episodes. Each is the
