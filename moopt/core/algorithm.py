@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple
 
@@ -175,13 +176,22 @@ def spent_on(problem: Problem, points: Points) -> Spent:
 
 
 def generation(
-    algorithm: Asking, problem: Problem, state: Any, turn: Turn, limit: int | None = None, memory: Any = None
+    algorithm: Asking,
+    problem: Problem,
+    state: Any,
+    turn: Turn,
+    limit: int | None = None,
+    memory: Any = None,
+    answer: Callable[..., tuple[Points, Any]] | None = None,
 ) -> Generation:
-    """Ask, evaluate, tell: one generation of all runs at once; at most `limit` points. `memory`: the problem's."""
+    """Ask, evaluate, tell: one generation of all runs at once; at most `limit` points. `memory`: the problem's.
+
+    `answer` evaluates in place of `problem.answer`.
+    """
     x, columns, state = algorithm.ask(problem, state, turn.fold(0))
     if limit is not None and limit < x.shape[-2]:
         x, columns = x[:, :limit], {name: column[:, :limit] for name, column in columns.items()}
-    points, memory = problem.answer(x, turn.rng.fold(1), memory)
+    points, memory = (answer or problem.answer)(x, turn.rng.fold(1), memory)
     told = points.with_columns(**columns) if columns else points
     state = algorithm.tell(problem, state, told, turn.fold(2))
     return Generation(state, spent_on(problem, points), points, memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,7 +24,8 @@ INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the rando
 @dataclass
 class Group:
     """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
-    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's.
+    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's;
+    `uncounted`: failures[r, k] since the archive was merged, which are counted together.
     """
 
     runs: Tensor
@@ -33,15 +34,16 @@ class Group:
     archive: Archive
     spent: Spent
     budget_state: Any
-    failures: Tensor
+    counted: Tensor
     last: tuple[Tensor, Tensor]
     memory: Any
     clock: int = 0
+    uncounted: list[Tensor] = field(default_factory=list)
 
     @staticmethod
     def start(
         problem: Problem,
-        algorithm: Algorithm[Any, Any],
+        algorithm: Algorithm,
         budget: Budget,
         rng: Rng,
         runs: Tensor,
@@ -63,9 +65,10 @@ class Group:
 
         The clock counts only where nothing else tells how far a run is: a run that is resumed shall see the same.
         """
-        counted = self.used(budget, scorer, math.nan)
-        known = not bool(counted.isnan().any())
-        return Turn(self.rng.fold(STEP, self.clock), counted if known else self.used(budget, scorer, seconds))
+        share = self.used(budget, scorer, math.nan)
+        if math.isnan(share[0]):  # which is so for all runs or none
+            share = self.used(budget, scorer, seconds)
+        return Turn(self.rng.fold(STEP, self.clock), share)
 
     def used(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
         """The share of the budget that each run has used, float64[r]; NaN where unknown."""
@@ -89,8 +92,20 @@ class Group:
     def learn(self, evaluated: Points) -> None:
         """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
         self.archive.insert(evaluated)
-        self.failures = self.failures + evaluated.failed.sum(-1)
         self.last = evaluated.g, evaluated.failed
+        self.uncounted.append(evaluated.failed)
+        if self.archive.is_merged:
+            self._count()
+
+    @property
+    def failures(self) -> Tensor:
+        """Failed evaluations so far, int64[r]."""
+        self._count()
+        return self.counted
+
+    def _count(self) -> None:
+        if self.uncounted:
+            self.counted, self.uncounted = self.counted + torch.cat(self.uncounted, -1).sum(-1), []
 
     def shares(self) -> tuple[Tensor, Tensor]:
         """Feasible and failed share of the points learned last, float64[r] each; NaN where there were none."""
@@ -141,7 +156,7 @@ class Group:
         self.archive.restore(saved["archive"])
         self.spent = saved["spent"]
         self.budget_state = tree.restore(self.budget_state, saved["budget"])
-        self.failures = saved["failures"].to(self.failures.device)
+        self.counted, self.uncounted = saved["failures"].to(self.counted.device), []
         self.last = tree.restore(self.last, saved["last"])
         self.memory = tree.restore(self.memory, saved["memory"])
         self.clock = saved["clock"]

@@ -33,6 +33,7 @@ from moopt.run.monitor import Monitor, Snapshot
 from moopt.run.monitor import monitor as as_monitor
 from moopt.run.result import Result, Status
 from moopt.run.scorer import Scorer
+from moopt.run.threads import threads, with_own_threads, worth
 from moopt.run.trials import Ledger, Trial
 from moopt.storage import CheckpointError, Keeper, RunFolder
 from moopt.storage.files import read_json, write_json
@@ -88,6 +89,7 @@ class Run:
             not self.problem.vectorized or executor is not None
         )
         self.executor = as_executor(executor)
+        self.answer = with_own_threads(self.problem)
         self.interrupts = Interrupts()
         self.scorer = Scorer(self.problem)
         self.history = History()
@@ -182,7 +184,7 @@ class Run:
             from moopt.monitors.progress import ProgressLine
 
             self.monitors.append(ProgressLine())
-        with self.interrupts:
+        with self.interrupts, threads(worth(self.problem, self.algorithm, self.n_runs)):
             try:
                 self._start()
                 if self.ledger is None:
@@ -303,7 +305,7 @@ class Run:
                 if isinstance(self.algorithm, Asking):
                     limit = self._remaining(group)
                     state, spent, evaluated, memory = generation(
-                        self.algorithm, self.problem, group.state, self._turn(group), limit, group.memory
+                        self.algorithm, self.problem, group.state, self._turn(group), limit, group.memory, self.answer
                     )
                 else:
                     state, spent = self.algorithm.step(self.problem, group.state, self._turn(group))
@@ -364,14 +366,12 @@ class Run:
         budget has ended. Raises ValueError for several runs, for an algorithm that evaluates by itself, and while
         it waits for the results of a whole generation.
         """
-        if n is not None:
-            n = checks.whole("n", n)
+        n = None if n is None else checks.whole("n", n)
         ledger = self._own_loop()
         if not self._going():
             return []
         waiting = [t for t in ledger.open_trials(0) if t.status == "asked" and t.id not in self._given_out]
-        if not waiting:
-            waiting = self._ask(ledger, 0, n)
+        waiting = waiting or self._ask(ledger, 0, n)
         if not waiting and not isinstance(ledger.algorithm, Incremental) and self._given_out:
             n_open = len(ledger.open_trials(0))
             raise InputError(
