@@ -144,12 +144,12 @@ def shares(n: int, generations: int) -> list[str]:
 
     problem = DTLZ2(n_obj=3, n_var=12)
     moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(3), progress=False)
-    for owner, method in ((NSGA2, "ask"), (DTLZ2, "evaluate"), (NSGA2, "tell"), (Group, "learn"), (History, "on_step")):
+    for owner, method in ((NSGA2, "ask"), (DTLZ2, "answer"), (NSGA2, "tell"), (Group, "learn"), (History, "on_step")):
         clocked(owner, method)
     began = time.perf_counter()
     moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(generations), seed=1, progress=False)
     total = time.perf_counter() - began
-    parts = [seconds[method] for method in ("ask", "evaluate", "tell", "learn", "on_step")]
+    parts = [seconds[method] for method in ("ask", "answer", "tell", "learn", "on_step")]
     parts.append(total - sum(parts))
     return [f"{n:,}", f"{1e3 * total / generations:.3g}", *(f"{100 * part / total:.0f}" for part in parts)]
 

@@ -65,7 +65,7 @@ def moments(name, steps):
     front = run.run().front
     learned = run.groups[0].memory
     nothing = Moments(learned.count * 0 + 1e-9, learned.mean, learned.squares / learned.count * 1e-9)
-    found = replace(run.problem, episodes=STARTS).evaluate(front.x[None], Rng([2]), nothing).memory
+    _, found = replace(run.problem, episodes=STARTS).answer(front.x[None], Rng([2]), nothing)
     return {"mean": rounded(found.mean[0].tolist()), "std": rounded(found.std[0].tolist())}
 
 

@@ -190,7 +190,7 @@ class ExactAlignment(GenerativeProblem):
         meets = torch.cat(met, -2).flatten(-2)
         return meets @ paid.T, (meets * (log_policy.flatten(-2) - reference)).sum(-1)
 
-    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Answer:  # type: ignore[override]
+    def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Answer:
         if draw is not None:
             return super()._evaluate(x, draw)
         f = self.outcomes(*self.expectations(x))
