@@ -1,153 +1,155 @@
-"""Generations and kernels on a CUDA device, beside CUDA-MOEA and EvoX where they are installed, in one run.
+"""All that is to be measured on a CUDA device, in one run that ends within eight minutes whatever happens.
 
-`python benchmarks/gpu.py` writes `results/gpu.md`: milliseconds a generation of NSGA-III and RVEA on DTLZ1 with three
-objectives and 500 variables, alone and replayed as a CUDA graph; whether a generation ever waits for the host; and each
-kernel's time beside its two floors, bytes moved over bandwidth and operations over rate; control steps of robots a
-second beside the simulator's own. Without a device it says so and measures nothing; `--smoke` runs the moopt parts once
-on whatever device there is and writes nothing.
+`python benchmarks/gpu.py --all` prints what it finds as it finds it and keeps `results/gpu.md` up to date: the tests
+marked gpu; each kernel's time beside its two floors, bytes moved over bandwidth and operations over rate;
+milliseconds a generation of NSGA-II, NSGA-III and RVEA up to a million individuals, alone and replayed as a CUDA graph,
+and whether a generation ever waits for the host; the same beside CUDA-MOEA and EvoX; control steps of robots a second
+beside the simulator's own; seconds of a Bayesian suggestion; thinning. Every part is a process of its own with a
+limit. What is not installed, fails or takes too long is said in a row. `python benchmarks/gpu.py kernels thinning`
+runs these parts only. Without a device it says so and measures nothing; `--smoke` does a little of everything on
+whatever device there is and writes nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
+import signal
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import floors
+import parts
 import report
 import torch
 
-import moopt
-from moopt.core.algorithm import Asking, Turn, generation
-from moopt.core.random import Rng
-from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, variation
+BEGAN = time.monotonic()
+BUDGET = 465.0  # seconds for all
+PART = sys.argv[sys.argv.index("--part") + 1] if "--part" in sys.argv else ""  # what this process measures
+DEVICE = "cuda" if PART and torch.cuda.is_available() else "cpu"  # the process that collects asks no driver
+ROOT = Path(__file__).parents[1]
+OUT = report.RESULTS / "gpu.md"
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-POPULATIONS = [16] if report.SMOKE else [1024, 4096, 8192, 16_384, 32_768, 1_000_000]
-PEERS_UP_TO = 32_768  # EvoX runs out of memory beyond; CUDA-MOEA publishes no more
+MILLION = 1_000_000
+POPULATIONS = [16] if report.SMOKE else [1024, 8192, 32_768, MILLION]
+BESIDE = [16] if report.SMOKE else [4096, 32_768]  # EvoX runs out of memory beyond; CUDA-MOEA publishes no more
 DIMENSION = 8 if report.SMOKE else 500
 BANDWIDTH, RATE = 4.8e12, 33e12  # one H200: bytes a second; comparisons in float32 a second, half of its 67 TFLOP/s
 WARM, REPEATS = (1, 1) if report.SMOKE else (10, 30)
+LONGEST = 4.0  # seconds after which no call is repeated
+ROWS = os.fdopen(os.dup(1), "w") if PART else sys.stdout
+if PART:
+    os.dup2(2, 1)  # what libraries print goes where errors go
+
+
+def emit(*cells: Any) -> None:
+    """Hands a row to the process that collects them."""
+    ROWS.write(json.dumps([cell if isinstance(cell, str) else figure(cell) for cell in cells]) + "\n")
+    ROWS.flush()
+
+
+def figure(value: float | None) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def attempt(*what: Any, measure: Callable[[], Any]) -> None:
+    """A row of what is measured and what was found, or why not; what was not installed ends the part."""
+    try:
+        found = measure()
+    except ImportError:
+        raise
+    except Exception as error:  # one row less
+        found = [f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"]
+    emit(*what, *found)
+    with contextlib.suppress(Exception):  # after an error on the device nothing works any more
+        torch.cuda.empty_cache()
 
 
 def milliseconds(step: Callable[[], Any]) -> float:
-    """Median of the device's time for a step."""
-    for _ in range(WARM):
+    """Median of the device's time for a step, the first of which, where kernels are compiled, does not count."""
+    step()
+    synchronize()
+    began = time.perf_counter()
+    for _ in range(WARM - 1):
         step()
-    times = []
-    for _ in range(REPEATS):
+        synchronize()
+        if time.perf_counter() - began > LONGEST / 4:
+            break
+    times: list[float] = []
+    while len(times) < REPEATS and (not times or time.perf_counter() - began < LONGEST):
         if DEVICE == "cpu":
-            began = time.perf_counter()
+            start = time.perf_counter()
             step()
-            times.append(1e3 * (time.perf_counter() - began))
+            times.append(1e3 * (time.perf_counter() - start))
             continue
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
+        first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        first.record()
         step()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
+        last.record()
+        last.synchronize()
+        times.append(first.elapsed_time(last))
     return statistics.median(times)
 
 
-def moopt_generation(name: str, n: int) -> tuple[float, float | None, str]:
-    """Milliseconds a generation, the same replayed as a CUDA graph, and whether the host was waited for."""
-    problem = moopt.problem("dtlz1", n_obj=3, n_var=DIMENSION)
-    algorithm: Any = moopt.algorithm(name, pop_size=n)
-    rng = Rng(1, device=DEVICE, dtype=torch.float32)
-    held = {"state": algorithm.init(problem, rng), "step": 0}
+def synchronize() -> None:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
 
-    def step() -> None:
-        held["step"] += 1
-        held["state"] = generation(algorithm, problem, held["state"], Turn(rng.fold(held["step"]))).state
 
-    alone = milliseconds(step)
+def waits(step: Callable[[], Any]) -> str:
+    """Where a step waits for the host, "no" where it does not."""
     if DEVICE == "cpu":
-        return alone, None, ""
-    waits = "no"
+        return ""
     torch.cuda.set_sync_debug_mode("error")
     try:
         step()
     except RuntimeError as error:
-        waits = str(error).splitlines()[0]
+        return str(error).splitlines()[0]
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    if waits != "no":
-        return alone, None, waits
-    return alone, replayed(algorithm, problem, held["state"], rng), waits
+    return "no"
 
 
-def replayed(algorithm: Asking, problem: moopt.Problem, state: Any, rng: Rng) -> float:
-    """Milliseconds of one generation as a CUDA graph: what launching kernel by kernel costs is what it saves."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        generation(algorithm, problem, state, Turn(rng.fold(0)))
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        generation(algorithm, problem, state, Turn(rng.fold(0)))
-    return milliseconds(graph.replay)
+# tests
 
 
-def cuda_moea_generation(name: str, n: int) -> float | None:
-    """Milliseconds a generation of CUDA-MOEA, or `None` where it is not installed."""
-    try:
-        import cuda_moea  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    algorithm = {"nsga3": cuda_moea.NSGA3, "rvea": cuda_moea.RVEA}[name](
-        population_size=n, max_generations=WARM + REPEATS + 5, device="cuda:0", seed=1,
-        problem=cuda_moea.DTLZ1(dimension=DIMENSION, objectives=3),
-    )  # fmt: skip
-    algorithm.initialize()
-    return milliseconds(algorithm.step)
+def tests(physics: bool) -> None:
+    """The tests marked gpu, those of MuJoCo Warp or all others: it compiles for minutes."""
+    files = [path for path in sorted((ROOT / "tests").glob("**/test_*.py")) if "mark.gpu" in path.read_text("utf-8")]
+    files = [path for path in files if ("physics" in path.name) == physics]
+    command = [sys.executable, "-m", "pytest", "-v", "-m", "gpu", "--color=no", "-p", "no:cacheprovider"]
+    line = ""
+    with subprocess.Popen([*command, *map(str, files)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            if outcome := re.match(r"(tests/\S+::.+?) (PASSED|FAILED|SKIPPED|ERROR)", line):
+                emit(*outcome.groups())
+            elif reason := re.match(r"(FAILED|ERROR) (tests/\S+(?:\[.*?\])?) - (.*)", line):
+                emit(reason[2], reason[3])
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"pytest ended with {process.returncode}: {line.strip()}")
 
 
-def evox_generation(name: str, n: int) -> float | None:
-    """Milliseconds a generation of EvoX, compiled, or `None` where it is not installed or runs out of memory."""
-    try:
-        import evox.algorithms
-        from evox.problems.numerical import DTLZ1
-        from evox.workflows import StdWorkflow
-    except ImportError:
-        return None
-    low, high = torch.zeros(DIMENSION, device=DEVICE), torch.ones(DIMENSION, device=DEVICE)
-    try:
-        algorithm = getattr(evox.algorithms, {"nsga3": "NSGA3", "rvea": "RVEA"}[name])(n, 3, low, high, device=DEVICE)
-        workflow = StdWorkflow(algorithm, DTLZ1(d=DIMENSION, m=3), device=DEVICE)
-        workflow.init_step()
-        return milliseconds(torch.compile(workflow.step))
-    except torch.OutOfMemoryError:
-        return None
+# kernels
 
 
-def generations() -> str:
-    rows = []
-    for name in ("nsga3", "rvea"):
-        for n in POPULATIONS:
-            alone, graph, waits = moopt_generation(name, n)
-            peers = [None, None]
-            if DEVICE == "cuda" and n <= PEERS_UP_TO:
-                peers = [cuda_moea_generation(name, n), evox_generation(name, n)]
-            figures = ["" if figure is None else f"{figure:.3g}" for figure in (alone, graph, *peers)]
-            rows.append([name, f"{n:,}", *figures, waits])
-            sys.stderr.write(" | ".join(rows[-1]) + "\n")
-    columns = ["algorithm", "population", "moopt", "moopt, CUDA graph", "CUDA-MOEA", "EvoX compiled", "waits for host"]
-    return report.table(columns, rows)
-
-
-def kernels() -> str:
+def kernels() -> None:
     """Each kernel's time, and what memory and arithmetic alone would take."""
+    from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, variation
+
     scale = 256 if report.SMOKE else 1
     generator = torch.Generator(DEVICE).manual_seed(1)
 
-    def uniform(*shape: int) -> torch.Tensor:
+    def uniform(*shape: int) -> Any:
         return torch.rand(1, *shape, generator=generator, device=DEVICE)
 
-    def below(high: int, *shape: int) -> torch.Tensor:
+    def below(high: int, *shape: int) -> Any:
         return torch.randint(0, high, (1, *shape), generator=generator, device=DEVICE)
 
     n, small, d = 65_536 // scale, 10_000 // scale, DIMENSION
@@ -155,8 +157,9 @@ def kernels() -> str:
     low, high = torch.zeros(d, device=DEVICE), torch.ones(d, device=DEVICE)
     keys, parents = torch.ones(1, dtype=torch.int64, device=DEVICE), below(n // 2, n // 2)
     target, zero = below(n // 2, 20 * n // 2), torch.zeros(1, 20 * n // 2, device=DEVICE)
+    tie, corner = uniform(20 * n // 2), torch.ones(1, 3, device=DEVICE)
     how = variation.Settings(0.9, 20.0, 1 / d, 20.0)
-    work = [
+    work: list[tuple[str, str, Callable[[], Any], tuple[int, int]]] = [
         ("uniform", f"{n * d:,} numbers", lambda: philox.uniform(keys, 1, n * d, torch.float32),
          floors.uniform(n * d, 1, 4)),
         ("rank", f"{n:,} points, m = 3", lambda: ranking.rank(f, None, n // 2), floors.rank(n, 3, 1, 4)),
@@ -166,53 +169,269 @@ def kernels() -> str:
         ("nearest_direction", f"{n:,} points, {n // 2:,} directions, m = 3",
          lambda: directions.nearest_direction(f, unit), floors.nearest_direction(n, n // 2, 3, 1, 4)),
         ("best_offer", f"{20 * n // 2:,} offers to {n // 2:,}",
-         lambda: offers.best_offer(target, zero, uniform(20 * n // 2), n // 2),
-         floors.best_offer(20 * n // 2, n // 2, 1, 4)),
+         lambda: offers.best_offer(target, zero, tie, n // 2), floors.best_offer(20 * n // 2, n // 2, 1, 4)),
         ("contributions", f"{small:,} points, m = 3",
-         lambda: hypervolume.contributions(f[:, :small], torch.ones(1, 3, device=DEVICE)),
-         floors.contributions(small, 3, 1)),
+         lambda: hypervolume.contributions(f[:, :small], corner), floors.contributions(small, 3, 1)),
         ("nearest_distances", f"{small:,} points, m = 3, one neighbour",
          lambda: distances.nearest_distances(f[:, :small], 1), floors.nearest_distances(small, 3, 1, 1, 4)),
     ]  # fmt: skip
-    rows = []
     for name, what, call, (moved, operations) in work:
-        took, memory, arithmetic = milliseconds(call), 1e3 * moved / BANDWIDTH, 1e3 * operations / RATE
-        distance = took / max(memory, arithmetic)
-        rows.append([name, what, f"{took:.3g}", f"{memory:.2g}", f"{arithmetic:.2g}", f"{distance:.3g}"])
-    return report.table(["kernel", "work", "ms", "memory floor, ms", "arithmetic floor, ms", "times the floor"], rows)
+
+        def beside(call: Any = call, moved: int = moved, operations: int = operations) -> list[Any]:
+            took, memory, arithmetic = milliseconds(call), 1e3 * moved / BANDWIDTH, 1e3 * operations / RATE
+            return [took, memory, arithmetic, took / max(memory, arithmetic)]
+
+        attempt(name, what, measure=beside)
 
 
-def control() -> str:
+# generations
+
+
+def generation(name: str, n: int) -> list[Any]:
+    """Milliseconds a generation, the same replayed as a CUDA graph, and whether the host was waited for."""
+    import moopt
+    from moopt.core.algorithm import Turn
+    from moopt.core.algorithm import generation as one
+    from moopt.core.random import Rng
+
+    problem = moopt.problem("dtlz1", n_obj=3, n_var=DIMENSION)
+    algorithm: Any = moopt.algorithm(name, pop_size=n)
+    rng = Rng(1, device=DEVICE, dtype=torch.float32)
+    held = {"state": algorithm.init(problem, rng), "step": 0}
+
+    def step() -> None:
+        held["step"] += 1
+        held["state"] = one(algorithm, problem, held["state"], Turn(rng.fold(held["step"]))).state
+
+    alone = milliseconds(step)
+    waited = waits(step)
+    if waited != "no":
+        return [alone, None, waited]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        one(algorithm, problem, held["state"], Turn(rng.fold(0)))
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            one(algorithm, problem, held["state"], Turn(rng.fold(0)))
+        return [alone, milliseconds(graph.replay), waited]
+    except RuntimeError as error:  # what was measured before stays
+        return [alone, None, f"no; graph: {str(error).splitlines()[0][:200]}"]
+
+
+def generations(name: str) -> None:
+    for n in POPULATIONS:
+        attempt(name, n, measure=lambda: generation(name, n))  # noqa: B023
+
+
+def beside(step_of: Callable[[str, int], Callable[[], Any]]) -> None:
+    """A peer's generations, and ours in the same process."""
+    for n in BESIDE:
+        for name in ("rvea", "nsga3", "nsga2"):
+
+            def both(name: str = name, n: int = n) -> list[Any]:
+                theirs = milliseconds(step_of(name, n))
+                ours = generation(name, n)[0]
+                return [theirs, ours, theirs / ours]
+
+            attempt(name, n, measure=both)
+
+
+def cuda_moea() -> None:
+    import cuda_moea as peer  # type: ignore[import-not-found]
+
+    def step_of(name: str, n: int) -> Callable[[], Any]:
+        algorithm = getattr(peer, {"nsga2": "NSGA2", "nsga3": "NSGA3", "rvea": "RVEA"}[name])(
+            population_size=n, max_generations=WARM + REPEATS + 5, device="cuda:0", seed=1,
+            problem=peer.DTLZ1(dimension=DIMENSION, objectives=3),
+        )  # fmt: skip
+        algorithm.initialize()
+        return algorithm.step  # type: ignore[no-any-return]
+
+    beside(step_of)
+
+
+def evox() -> None:
+    import evox.algorithms
+    from evox.problems.numerical import DTLZ1
+    from evox.workflows import StdWorkflow
+
+    def step_of(name: str, n: int) -> Callable[[], Any]:
+        kind = getattr(evox.algorithms, {"nsga2": "NSGA2", "nsga3": "NSGA3", "rvea": "RVEA"}[name])
+        with torch.device(DEVICE):
+            low, high = torch.zeros(DIMENSION), torch.ones(DIMENSION)
+            workflow = StdWorkflow(kind(n, 3, low, high), DTLZ1(d=DIMENSION, m=3))
+            workflow.init_step()
+        compiled = workflow.step if report.SMOKE else torch.compile(workflow.step)
+
+        def step() -> None:
+            with torch.device(DEVICE):  # its problems and operators make tensors of their own
+                compiled()
+
+        return step
+
+    beside(step_of)
+
+
+# robots, models, archives
+
+
+def robots() -> None:
     """Control steps a second with policies, observations and rewards in the loop, and of the simulator alone."""
-    rows = []
+    import moopt
+    from moopt.core.random import Rng
+
+    def rates(name: str, worlds: int) -> list[Any]:
+        problem = moopt.problem(name, horizon=4 if report.SMOKE else 200)
+        rng = Rng(1, device=DEVICE, dtype=torch.float32)
+        x = problem.space.sample(rng.uniform(worlds, problem.n_var))
+        live = int(problem.evaluate(x, rng).cost.sum())
+        rate = round(1e3 * live / milliseconds(lambda: problem.evaluate(x, rng)))
+        if DEVICE == "cpu":
+            return [rate]
+        import warp
+
+        engine, state = problem.physics(rng.device), problem.reset(worlds, rng)
+        engine.step(state, torch.zeros(1, worlds, problem.model.nu, device=DEVICE))
+        graph, stream = engine._worlds[worlds].stepping, engine._current_stream()
+        ceiling = round(1e3 * worlds / milliseconds(lambda: warp.capture_launch(graph, stream)))
+        return [rate, ceiling, rate / ceiling]
+
     for name in ("mohalfcheetah", "mohopper2"):
         for worlds in [8] if report.SMOKE else [2048, 8192, 32_768]:
-            problem = moopt.problem(name, horizon=4 if report.SMOKE else 200)
-            rng = Rng(1, device=DEVICE, dtype=torch.float32)
-            x = problem.space.sample(rng.uniform(worlds, problem.n_var))
-            live = int(problem.evaluate(x, rng).cost.sum())
-            rate, ceiling = 1e3 * live / milliseconds(lambda: problem.evaluate(x, rng)), None  # noqa: B023
-            if DEVICE == "cuda":
-                import warp
-
-                engine, state = problem.physics(rng.device), problem.reset(worlds, rng)
-                engine.step(state, torch.zeros(1, worlds, problem.model.nu, device=DEVICE))
-                graph, stream = engine._worlds[worlds].stepping, engine._current_stream()
-                ceiling = 1e3 * worlds / milliseconds(lambda: warp.capture_launch(graph, stream))  # noqa: B023
-            share = "" if ceiling is None else f"{rate / ceiling:.2f}"
-            rows.append([name, f"{worlds:,}", f"{rate:,.0f}", "" if ceiling is None else f"{ceiling:,.0f}", share])
-    return report.table(["task", "worlds", "moopt, live steps/s", "simulator alone, steps/s", "share"], rows)
+            attempt(name, worlds, measure=lambda: rates(name, worlds))  # noqa: B023
 
 
-def main() -> None:
-    if DEVICE == "cpu" and not report.SMOKE:
-        sys.stdout.write("no CUDA device here: nothing was measured\n")
+def suggestions() -> None:
+    """Of `bayes`, for points that are given: what it costs to fit the models and to search for the next point."""
+    import moopt
+    from moopt.core.random import Rng
+
+    problem = moopt.problem("vehiclesafety")
+
+    def seconds(n: int, device: str) -> list[Any]:
+        known = problem.evaluate(problem.space.sample(Rng(1).uniform(n, problem.n_var))[0])
+        run = moopt.Run(problem, "bayes", n + 10, initial=known, seed=1, progress=False, device=device)
+        took = []
+        for _ in range(1 if report.SMOKE else 4):
+            began = time.perf_counter()
+            (trial,) = run.ask(1)
+            took.append(time.perf_counter() - began)
+            f, g = problem.trial(trial.x, trial.values)[:2]
+            trial.finish([sign * value for sign, value in zip(problem.signs, f, strict=True)], g)
+            run.tell([trial])
+        return [took[0], *([statistics.median(took[1:])] if took[1:] else [])]
+
+    for device in dict.fromkeys((DEVICE, "cpu")):
+        for n in [20] if report.SMOKE else [100, 300]:
+            attempt("vehiclesafety", n, device, measure=lambda: seconds(n, device))  # noqa: B023
+
+
+def thinning() -> None:
+    """What an archive of 1,000 does with what is too much: torch's own sorts and scans, beside Numba on the CPU."""
+    from moopt.kernels.thinning import thin
+
+    for n, keeps in [(200, 100)] if report.SMOKE else [(2000, 1000), (101_000, 1000)]:
+        for m in (2, 3):
+
+            def both(n: int = n, keeps: int = keeps, m: int = m) -> list[Any]:
+                f = torch.randn(1, n, m, generator=torch.Generator().manual_seed(1)).abs()
+                f = f / f.norm(dim=-1, keepdim=True)
+                valid = torch.ones(1, n, dtype=torch.bool)
+                there, marks = f.to(DEVICE), valid.to(DEVICE)
+                took = milliseconds(lambda: thin(there, marks, keeps))
+                began, calls = time.perf_counter(), 0
+                expected = thin(f, valid, keeps)
+                while not calls or (calls < REPEATS and time.perf_counter() - began < LONGEST):
+                    if not calls:  # the first one loads
+                        began = time.perf_counter()
+                    thin(f, valid, keeps)
+                    calls += 1
+                on_cpu = 1e3 * (time.perf_counter() - began) / calls
+                agrees = "yes" if torch.equal(thin(there, marks, keeps).cpu(), expected) else "NO"
+                return [took, on_cpu, took / on_cpu, waits(lambda: thin(there, marks, keeps)), agrees]
+
+            attempt(n, m, keeps, measure=both)
+
+
+# all
+
+
+class Work(NamedTuple):
+    """A part: what it calls, at most how many seconds it may take, and the heading and columns of its table."""
+
+    call: Callable[[], None]
+    seconds: float
+    title: str
+    columns: str
+
+
+DTLZ1 = f"on DTLZ1, three objectives, {DIMENSION} variables, float32: milliseconds a generation"
+GENERATION = "algorithm, population, moopt, moopt as a CUDA graph, waits for host"
+WORK = {  # the most valuable first
+    "tests": Work(lambda: tests(False), 90, "Tests marked gpu", "test, outcome"),
+    "kernels": Work(
+        kernels, 60, "Kernels beside their floors on one H200",
+        "kernel, work, ms, memory floor in ms, arithmetic floor in ms, times the floor",
+    ),
+    "nsga2": Work(lambda: generations("nsga2"), 60, f"NSGA-II {DTLZ1}", GENERATION),
+    "nsga3": Work(lambda: generations("nsga3"), 60, f"NSGA-III {DTLZ1}", GENERATION),
+    "rvea": Work(lambda: generations("rvea"), 60, f"RVEA {DTLZ1}", GENERATION),
+    "cuda-moea": Work(cuda_moea, 45, f"CUDA-MOEA {DTLZ1}", "algorithm, population, CUDA-MOEA, moopt, ratio"),
+    "robots": Work(
+        robots, 140, "Robot control, at most 200 steps an episode",
+        "task, worlds, live steps/s, simulator alone in steps/s, share",
+    ),
+    "thinning": Work(
+        thinning, 30, "Thinning points of a sphere",
+        "points, m, keeps, ms, Numba on the CPU in ms, ratio, waits for host, agrees",
+    ),
+    "suggestions": Work(
+        suggestions, 60, "A suggestion of `bayes`, vehicle safety",
+        "problem, points evaluated, device, first with loading in s, later ones in s",
+    ),
+    "evox": Work(evox, 120, f"EvoX, compiled, {DTLZ1}", "algorithm, population, EvoX, moopt, ratio"),
+    "tests-physics": Work(lambda: tests(True), 120, "Tests of MuJoCo Warp marked gpu", "test, outcome"),
+}  # fmt: skip
+
+
+def command(part: str) -> list[str]:
+    return [sys.executable, __file__, "--part", part, *(["--smoke"] if report.SMOKE else [])]
+
+
+def machine() -> None:
+    """Whether there is a device, and the head of the report."""
+    packages = "triton", "evox", "cuda-moea", "mujoco-warp", "botorch"
+    emit(DEVICE, report.heading("On a CUDA device" if DEVICE == "cuda" else "Without a CUDA device", *packages))
+
+
+def collect() -> None:
+    """Runs the parts."""
+    wanted = [argument for argument in sys.argv[1:] if argument not in ("--all", "--smoke")] or list(WORK)
+    if unknown := sorted(set(wanted) - WORK.keys()):
+        raise SystemExit(f"expected --all, --smoke, or parts among {', '.join(WORK)}, got {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part that runs ends, too
+    (device, heading), wrong = parts.ask(command("machine"), 90.0, ["", ""])
+    if wrong or (device != "cuda" and not report.SMOKE):
+        sys.stdout.write(f"no CUDA device here{f' ({wrong})' if wrong else ''}: nothing was measured\n")
         return
-    body = "Milliseconds a generation, DTLZ1, three objectives, 500 variables, float32.\n\n" + generations()
-    body += "\n\n## Kernels beside their floors\n\n" + kernels()
-    body += "\n\n## Robot control, at most 200 steps an episode\n\n" + control()
-    report.write("gpu", "On a CUDA device", body, "triton", "evox", "cuda-moea", "mujoco-warp")
+    sys.stdout.write(heading + "\n")
+    chosen = [
+        parts.Part(work.title, work.columns.split(", "), work.seconds, command(name))
+        for name, work in WORK.items() if name in wanted
+    ]  # fmt: skip
+    parts.run(chosen, BEGAN + BUDGET, heading, None if report.SMOKE or device != "cuda" else OUT)
+
+
+def measure(part: str) -> None:
+    """One part, in this process."""
+    try:
+        machine() if part == "machine" else WORK[part].call()
+    except ImportError as error:
+        emit(f"not measured, a package is missing: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    measure(PART) if PART else collect()

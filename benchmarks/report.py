@@ -37,6 +37,11 @@ def versions(*packages: str) -> str:
     return ", ".join(found)
 
 
+def heading(title: str, *packages: str) -> str:
+    """The title, and below it when, with what and on what."""
+    return f"# {title}\n\n{date.today()}; {versions(*packages)}; {hardware()}."
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in markdown."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
@@ -45,7 +50,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def write(name: str, title: str, body: str, *packages: str) -> None:
     """Prints the report and, unless this is a smoke run, writes it to `results/name.md`."""
-    text = f"# {title}\n\n{date.today()}; {versions(*packages)}; {hardware()}.\n\n{body}\n"
+    text = f"{heading(title, *packages)}\n\n{body}\n"
     sys.stdout.write(text)
     if not SMOKE:
         RESULTS.mkdir(exist_ok=True)

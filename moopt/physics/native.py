@@ -16,6 +16,7 @@ from mujoco.batch import Batch
 from torch import Tensor
 
 from moopt.physics.base import BodyState, Physics
+from moopt.physics.log import quiet
 
 BAD = [int(getattr(mujoco.mjtWarning, f"mjWARN_BAD{what}")) for what in ("QPOS", "QVEL", "QACC")]
 
@@ -37,7 +38,7 @@ class NativePhysics(Physics):
             qpos, qvel, torch.zeros_like(qvel), qpos.new_zeros(*lead, self.n_places, 3),
             torch.zeros(lead, dtype=torch.bool), machine,
         )  # fmt: skip
-        with self._lock:
+        with self._lock, quiet():
             worlds = self._of(state)
             worlds.batch.reset(worlds.used, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
             worlds.write(state)
@@ -45,7 +46,7 @@ class NativePhysics(Physics):
             return worlds.read(state)
 
     def step(self, state: BodyState, control: Tensor) -> BodyState:
-        with self._lock:
+        with self._lock, quiet():
             worlds = self._of(state)
             worlds.write(state)
             worlds.ctrl[: worlds.n] = control.reshape(worlds.n, -1).numpy()
@@ -92,7 +93,7 @@ class _Worlds:
         """Sets the worlds to a state."""
         for row, value in zip(self.rows, state[:3], strict=True):
             row[: self.n] = value.reshape(self.n, -1).numpy()
-        self.batch.warning[: self.n, :, 1] = 1  # of each kind only the first is printed, and that one has been
+        self.batch.warning[: self.n, :, 1] = 1  # what `read` compares with; and only the first of a kind is told
 
     def read(self, before: BodyState) -> BodyState:
         """The state that they are in now, shaped as the one before."""

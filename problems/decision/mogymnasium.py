@@ -32,6 +32,7 @@ from moopt.core import checks
 from moopt.core.checks import InputError, MissingPackage
 from moopt.core.problem import Answer, Draw, Problem, TrialValue
 from moopt.core.space import Box
+from moopt.physics.log import quiet
 
 MOST_NUMBERS = 4096  # of an observation: beyond are images, for which a plain network is no policy
 HEADLESS = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}  # pygame then asks for no screen and no sound
@@ -196,25 +197,18 @@ class MOGymnasium(Problem):
 @contextmanager
 def _held(seed: int) -> Iterator[None]:
     """Keeps in what an environment prints, warns of, logs, and draws from the process's generators."""
-    try:
-        import mujoco
-    except ImportError:
-        mujoco = None
     missing = {name: driver for name, driver in HEADLESS.items() if name not in os.environ}
     python, numpy = random.getstate(), np.random.get_state()
-    loud = mujoco.get_mju_user_warning() if mujoco else None
-    with warnings.catch_warnings(), open(os.devnull, "w") as sink, redirect_stdout(sink), redirect_stderr(sink):
+    with (
+        warnings.catch_warnings(), quiet(), open(os.devnull, "w") as sink, redirect_stdout(sink), redirect_stderr(sink)
+    ):  # fmt: skip
         warnings.simplefilter("ignore")
         try:
             os.environ.update(missing)
             random.seed(seed)
             np.random.seed(seed)
-            if mujoco:
-                mujoco.set_mju_user_warning(lambda text: None)  # else to stderr and to a file in this folder
             yield
         finally:
-            if mujoco:
-                mujoco.set_mju_user_warning(loud)
             random.setstate(python)
             np.random.set_state(numpy)
             for name in missing:
