@@ -124,7 +124,7 @@ def farthest_first(f, k):
 @pytest.mark.parametrize("m", [2, 3])
 def test_thinning_tears_no_holes(m, kind, order):
     """No point that went is farther from what stays than 2.5 times what is best."""
-    generator = np.random.default_rng(m)
+    generator = np.random.default_rng(10 * m + (order == "shuffled"))
     f = front_of(kind, m, 2000, generator)
     if order == "shuffled":
         f = generator.permutation(f)

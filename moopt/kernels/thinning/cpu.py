@@ -119,7 +119,7 @@ def _rounds(y: Floats, end: Flags, alive: Flags, surplus: int, capacity: int, mo
             if _goes(i, partner, end, going, path):
                 rows[found], key[found], work[found] = i, square[i], square[i]
                 found += 1
-        at_once = max((surplus + 1) // 2, min(surplus, capacity // AT_ONCE))
+        at_once = min(max(surplus - surplus // 4, min(surplus, capacity // AT_ONCE)), (found + 1) // 2)
         if found > at_once:
             _first_few(key[:found], work[:found], rows[:found], at_once, partner)
             found = at_once

@@ -19,9 +19,8 @@ SHIFT = 1 / 3  # of the box: no cell's edge is then one of another curve
 FLAT = 2  # objectives up to which one curve will do: along a front, both put its points in one order
 WINDOW = 3  # points looked at before and after each along a curve
 BITS = 52  # of a place on a curve, which is exact in float64
-FINEST = 16  # bits of one objective
-AT_ONCE = 16  # so many rounds for a capacity's worth, at most: a round for each last point gains no hypervolume
-SPARE_ROUNDS = 4  # beyond those that halve the surplus, for points whose neighbour goes
+FINEST = 10  # bits of one objective
+AT_ONCE = 8  # so many rounds for a capacity's worth, at most: a round for each last point gains no hypervolume
 
 
 def _thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
@@ -43,14 +42,16 @@ def _thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         going = _going(partner, end) & alive & ~unusable
         count = alive.sum(-1, keepdim=True)
         surplus = (count - capacity).clamp_min(0)
-        at_once = torch.maximum((surplus + 1) // 2, surplus.clamp_max(capacity // AT_ONCE))
+        at_once = torch.maximum(surplus - surplus // 4, surplus.clamp_max(capacity // AT_ONCE))
+        found = going.sum(-1, keepdim=True)
+        at_once = torch.minimum(at_once, (found + 1) // 2)
         alive = alive & ~_leading(going, at_once, square, torch.minimum(row, partner), torch.maximum(row, partner))
     return alive & _leading(alive, torch.full_like(alive.sum(-1, keepdim=True), capacity), ~end, row)
 
 
 def rounds(n: int, capacity: int) -> int:
     """So many rounds at most; what is too much then goes at once."""
-    return (n - capacity).bit_length() + SPARE_ROUNDS if n > capacity else 0
+    return 2 * (n - capacity).bit_length() + 8 if n > capacity else 0
 
 
 def unit_box(f: Tensor, among: Tensor) -> Tensor:
