@@ -155,7 +155,7 @@ def test_the_loop_around_a_generation_waits_for_nothing():
         group.commit(advance.state)
         group.spend(advance.spent)
         group.learn(advance.evaluated)
-        scorer.freeze(group)
+        assert scorer.is_frozen
         history.on_step(Snapshot)
         return group.ended(budget, scorer, 1.0).tolist()
 

@@ -29,12 +29,8 @@ def of_a_problem(f):
 
 
 def of_an_archive(f):
-    class Group:
-        def fronts(self):
-            return [Points(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))]
-
     scorer = Scorer(Raw(n_obj=4))
-    scorer.freeze(Group())
+    scorer.freeze([Points(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))])
     return scorer.reference_point
 
 

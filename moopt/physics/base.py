@@ -67,17 +67,3 @@ class Physics(ABC):
     @abstractmethod
     def step(self, state: BodyState, control: Tensor) -> BodyState:
         """`dt` seconds later, under control[..., nu]."""
-
-
-def physics(models: Sequence[mujoco.MjModel], substeps: int, places: str, device: torch.device) -> Physics:
-    """The engine for a device: MuJoCo itself on the CPU, MuJoCo Warp on CUDA.
-
-    Raises ImportError where its package is missing.
-    """
-    if device.type == "cpu":
-        from moopt.physics.native import NativePhysics
-
-        return NativePhysics(models, substeps, places)
-    from moopt.physics.warp import WarpPhysics
-
-    return WarpPhysics(models, substeps, places, device)

@@ -19,7 +19,7 @@ from moopt.storage.files import write_atomic
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from moopt.render.watch import Trajectory
+    from moopt.render.trajectory import Trajectory
 
 MOST_FPS = {".gif": 50.0, ".webp": 120.0, ".png": 120.0, ".mp4": 120.0}  # browsers slow a GIF above that down
 PALETTE = 64  # colours of a GIF: five seconds of six robots take 0.1 to 2.0 MB, with 128 up to 2.6

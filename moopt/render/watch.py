@@ -27,6 +27,7 @@ from moopt.core.random import Rng
 from moopt.learning.sequential import SequentialProblem
 from moopt.physics.base import BodyState, Physics
 from moopt.render.film import banner, check_film, number, plot_trajectory, write_film
+from moopt.render.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import mujoco
@@ -42,25 +43,6 @@ class Embodied(Protocol):
 
     def physics(self, device: torch.device) -> Physics:
         """The engine on a device."""
-
-
-class Trajectory(NamedTuple):
-    """One episode of T steps of `dt` seconds.
-
-    `qpos` float64[T + 1, nq], at the start and after each step; `rewards` float64[T, m] in the problem's directions;
-    `objectives` float64[m], what they add up to with the problem's discount; `model`, what moved.
-    """
-
-    qpos: Tensor
-    rewards: Tensor
-    objectives: Tensor
-    dt: float
-    model: mujoco.MjModel
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted."""
-        return (len(self.qpos) - 1) * self.dt
 
 
 class NoRenderer(RuntimeError):

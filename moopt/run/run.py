@@ -266,7 +266,8 @@ class Run:
         group.spend(spent)
         if evaluated is not None:
             group.learn(evaluated)
-            self.scorer.freeze(group)
+            if not self.scorer.is_frozen:
+                self.scorer.freeze(group.fronts())
         snapshot = Snapshot(self, group, evaluated)
         for watching in self.monitors:  # all of them see every step, also after one asked to stop
             if watching.on_step(snapshot) is True:

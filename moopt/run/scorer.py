@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +14,6 @@ from moopt.core.problem import Problem
 from moopt.core.reference import MARGIN, reference_point
 from moopt.indicators.hypervolume import EXACT_OBJECTIVES, SAMPLES, hypervolume
 from moopt.indicators.table import indicator
-
-if TYPE_CHECKING:
-    from moopt.run.group import Group
 
 FRONT_POINTS = 1000
 REFERENCE = 1 + MARGIN  # of hypervolume, in each scaled objective
@@ -66,12 +63,15 @@ class Scorer:
             text = f"not scaled, reference {[float(f'{v:.6g}') for v in self.reference_point]} (minimised)"
         return text if self.exact else text + ", approximate"
 
-    def freeze(self, group: Group) -> None:
+    @property
+    def is_frozen(self) -> bool:
+        """Whether hypervolume has something that it is measured from."""
+        return self.reference_point is not None or self.scale is not None
+
+    def freeze(self, fronts: Sequence[Points]) -> None:
         """Infers the reference point from the first feasible points, once."""
-        if self.reference_point is not None or self.scale is not None:
-            return
-        points = torch.cat([front.f[front.feasible].double().cpu() for front in group.fronts()])
-        if len(points):
+        points = torch.cat([front.f[front.feasible].double().cpu() for front in fronts])
+        if len(points) and not self.is_frozen:
             self.reference_point = reference_point(points.amin(0), points.amax(0))
 
     def __call__(self, name: str, fronts: Sequence[Points]) -> Tensor:
