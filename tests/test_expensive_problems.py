@@ -171,3 +171,18 @@ def test_the_front_of_mw5_is_where_its_regions_touch_the_circle():
     for wanted in (*touching, *(torch.pi / 2 - touching)):
         nearest = (angle - wanted).abs().argmin()
         assert (angle[nearest] - wanted).abs() < 1e-4 and (front[nearest].norm() - 1).abs() < 1e-3
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 8, 12])
+def test_fronts_of_mw_are_pymoos(number):
+    """Those that pymoo computes; it spaces about a hundred points evenly. Each is near one of ours, and ours are where
+    its are."""
+    from pymoo.problems import get_problem
+
+    problem = moopt.problem(f"mw{number}")
+    with np.errstate(divide="ignore"):
+        theirs = torch.from_numpy(get_problem(f"mw{number}").pareto_front())
+    width = problem.nadir - problem.ideal
+    apart = torch.cdist(theirs / width, problem.pareto_front(2000) / width)
+    near, spacing = (0.002, 0.02) if problem.n_obj == 2 else (0.03, 0.15)
+    assert apart.amin(1).max() < near and apart.amin(0).max() < spacing
