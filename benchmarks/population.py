@@ -125,8 +125,8 @@ def shares(n: int, generations: int) -> list[str]:
     import moopt
     from moopt.algorithms.evolutionary.nsga2 import NSGA2
     from moopt.problems.synthetic.dtlz import DTLZ2
-    from moopt.run.group import Group
-    from moopt.run.history import History
+    from moopt.run.archives.pareto import Archive
+    from moopt.run.history import Rows
 
     torch.set_num_threads(1)
     seconds: dict[str, float] = {}
@@ -144,12 +144,12 @@ def shares(n: int, generations: int) -> list[str]:
 
     problem = DTLZ2(n_obj=3, n_var=12)
     moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(3), progress=False)
-    for owner, method in ((NSGA2, "ask"), (DTLZ2, "answer"), (NSGA2, "tell"), (Group, "learn"), (History, "on_step")):
+    for owner, method in ((NSGA2, "ask"), (DTLZ2, "answer"), (NSGA2, "tell"), (Archive, "insert"), (Rows, "after")):
         clocked(owner, method)
     began = time.perf_counter()
     moopt.minimize(problem, NSGA2(pop_size=n), moopt.Generations(generations), seed=1, progress=False)
     total = time.perf_counter() - began
-    parts = [seconds[method] for method in ("ask", "answer", "tell", "learn", "on_step")]
+    parts = [seconds[method] for method in ("ask", "answer", "tell", "insert", "after")]
     parts.append(total - sum(parts))
     return [f"{n:,}", f"{1e3 * total / generations:.3g}", *(f"{100 * part / total:.0f}" for part in parts)]
 

@@ -63,7 +63,7 @@ def unknowing(name):
 def moments(name, steps):
     run = moopt.Run(unknowing(name), moopt.algorithm("nsga2", pop_size=40), moopt.EnvSteps(steps), seed=1, **COMMON)
     front = run.run().front
-    learned = run.groups[0].memory
+    learned = run.progress.groups[0].memory
     nothing = Moments(learned.count * 0 + 1e-9, learned.mean, learned.squares / learned.count * 1e-9)
     _, found = replace(run.problem, episodes=STARTS).answer(front.x[None], Rng([2]), nothing)
     return {"mean": rounded(found.mean[0].tolist()), "std": rounded(found.std[0].tolist())}

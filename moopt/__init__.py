@@ -21,12 +21,13 @@ from moopt.core.points import Points
 from moopt.core.problem import Draw, FunctionProblem, Problem
 from moopt.core.random import Rng
 from moopt.core.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
+from moopt.core.status import Status
 from moopt.learning.generative import GenerativeProblem
 from moopt.learning.sequential import SequentialProblem
 from moopt.run.monitor import Monitor, Snapshot
-from moopt.run.result import Result, Status
+from moopt.run.result import Result
 from moopt.run.run import Run
-from moopt.run.trials import Trial
+from moopt.run.trial import Trial
 
 __all__ = [
     "Algorithm", "Both", "Box", "Budget", "Choice", "Draw", "Either", "EnvSteps", "Evaluations", "Flag",

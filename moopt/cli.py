@@ -67,7 +67,7 @@ def solve(
     """Search the Pareto front of a problem; whichever of several budgets is used up first ends it."""
     with _one_sentence(debug):
         from moopt import catalogue
-        from moopt.run import setup
+        from moopt.run import search
         from moopt.run.run import Run
 
         budget = _budget(
@@ -82,7 +82,7 @@ def solve(
         found = catalogue.problem(problem, **for_problem)
         searching = None if algorithm is None else catalogue.algorithm(algorithm, **for_algorithm)
         if algorithm is None:
-            name = setup.default_algorithm(found, budget or setup.default_budget(found, None))
+            name = search.default_algorithm(found, budget or search.default_budget(found, None))
         else:
             name = algorithm.rpartition(":")[2]
         run = Run(
@@ -190,7 +190,7 @@ def render(
     """Film a policy that a search of a robot's control found."""
     with _one_sentence(debug):
         from moopt.render.watch import named, span, watch
-        from moopt.run import setup
+        from moopt.run import search
         from moopt.run.result import Result
 
         if not (folder / "result.json").is_file():
@@ -199,7 +199,7 @@ def render(
         pixels = re.fullmatch(r"(\d+)x(\d+)", size)
         if pixels is None:
             raise InputError(f"--size: expected WIDTHxHEIGHT in pixels, got {size!r}")
-        result = Result.load(folder, setup.problem_in_file(folder, problem))
+        result = Result.load(folder, search.problem_in_file(folder, problem))
         found = result.problem
         wide, high = map(int, pixels.groups())
         seen = watch(result, pick, out, seed=seed, seconds=seconds, size=(wide, high), fps=fps)

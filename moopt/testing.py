@@ -24,9 +24,10 @@ from moopt.core.points import Points
 from moopt.core.problem import Answer, Problem
 from moopt.core.random import Rng
 from moopt.core.space import Box, Choice, Flag, Integer, Permutation, Real, Space, Variable
-from moopt.run import setup
+from moopt.core.status import Status
+from moopt.run import search
 from moopt.run.monitor import Snapshot
-from moopt.run.result import Result, Status
+from moopt.run.result import Result
 from moopt.selection import nondominated_mask
 
 
@@ -76,7 +77,7 @@ def check_problem(problem: Problem, *, n: int = 64, seed: int = 1) -> None:
     values survive the maps of the space; the description makes an equal problem. Raises ContractError.
     """
     who = problem.name
-    setup.check_problem(problem)
+    search.check_problem(problem)
     rng = Rng([seed], dtype=torch.float64)
     x = problem.space.sample(rng.uniform(n, problem.n_var))[0]
     _require(problem.space.contains(x).all(), f"{who}: its space samples points that it does not contain")

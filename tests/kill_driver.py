@@ -47,7 +47,7 @@ class Heard(moopt.Monitor):
         self.folder, self.run, self.seen = folder, run, set()
 
     def on_step(self, snapshot):
-        for trial in self.run[0].ledger.trials:
+        for trial in self.run[0].trials:
             if trial.status != "asked" and trial.id not in self.seen:
                 self.seen.add(trial.id)
                 note(self.folder / "heard.jsonl", id=trial.id, when=time.time())

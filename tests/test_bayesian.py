@@ -220,12 +220,12 @@ def test_known_noise_goes_through_trials_and_their_journal(tmp_path):
     )
     run = moopt.Run(problem, bayes(n_initial=3), 6, out=tmp_path / "run", progress=False)
     result = run.run()
-    state = run.groups[0].state
+    state = run.progress.groups[0].state
     torch.testing.assert_close(state.data.f_var[0, :, 0], (0.1 + state.data.x[0, :, 0]) ** 2)
     assert result.trials[0].f_var[1] == pytest.approx(0.04)
     again = moopt.Run.reopen(tmp_path / "run", problem=problem, budget=8, progress=False)
     again.run()
-    assert torch.equal(again.groups[0].state.data.f_var[:, :6], state.data.f_var)
+    assert torch.equal(again.progress.groups[0].state.data.f_var[:, :6], state.data.f_var)
     by_hand = moopt.Run(problem, bayes(), 3)
     (trial,) = by_hand.ask(1)
     trial.finish({"u": 1.0, "v": 2.0}, errors={"u": 0.3, "v": 0.1})

@@ -12,7 +12,9 @@ import moopt
 from moopt import Evaluations, FunctionProblem, Generations, Reached, Real, Stalled
 from moopt.core.tree import plain
 from moopt.indicators import hypervolume
+from moopt.kernels.archive import keepers
 from moopt.monitors import History, ProgressLine
+from moopt.run.archives import pareto
 from moopt.run.archives.pareto import Archive
 from moopt.run.scorer import Scorer
 from moopt.storage.checkpoint import read_checkpoint, write_tree
@@ -53,7 +55,7 @@ def points(seed, r, k, m=2):
 
 
 def archive(r, capacity, patience=None):
-    return Archive(Bowls(constrained=True), r, torch.device("cpu"), torch.float64, capacity, patience)
+    return Archive.empty(Bowls(constrained=True), r, torch.device("cpu"), torch.float64, capacity, patience)
 
 
 def best_of(f, g, failed):
@@ -66,7 +68,7 @@ def best_of(f, g, failed):
 def test_an_archive_holds_the_best_whenever_it_is_merged(patience):
     keeping, parts = archive(3, 40, patience), [points(seed, 3, 5 + seed) for seed in range(12)]
     for n, part in enumerate(parts, 1):
-        keeping.insert(part)
+        keeping = keeping.insert(part)
         for run in range(3):
             told = [torch.cat([getattr(p, name)[run] for p in parts[:n]]) for name in ("f", "g", "failed")]
             front = keeping.front(run)
@@ -79,19 +81,17 @@ def test_an_archive_holds_the_best_whenever_it_is_merged(patience):
 def test_an_archive_counts_its_merges_and_looks_are_none():
     keeping = archive(3, 40, 17)
     for seed, merges in ((0, 0), (1, 1), (2, 1), (3, 2), (4, 2)):
-        keeping.insert(points(seed, 3, 9))
+        keeping = keeping.insert(points(seed, 3, 9))
         keeping.front(2)
         assert keeping.merges == merges and keeping.is_merged == (seed % 2 == 1)
-    part, other = keeping.take(torch.tensor([2, 0])), archive(3, 40, 17)
-    other.restore(plain(keeping.state()))
+    part, other = keeping.take(torch.tensor([2, 0])), archive(3, 40, 17).restored(plain(keeping.state()))
     for same in (part, other):
         assert same.merges == 2 and not same.is_merged
-        same.insert(points(5, len(same.padded()[1]), 8))
-        assert same.merges == 3 and same.is_merged
+        more = same.insert(points(5, len(same.padded()[1]), 8))
+        assert more.merges == 3 and more.is_merged and same.merges == 2 and not same.is_merged
     eager, waiting = archive(1, 40, 1), archive(1, 40)
     for seed in range(4):
-        eager.insert(points(seed, 1, 2))
-        waiting.insert(points(seed, 1, 13))
+        eager, waiting = eager.insert(points(seed, 1, 2)), waiting.insert(points(seed, 1, 13))
     assert eager.merges == 4 and waiting.merges == 1
 
 
@@ -101,7 +101,7 @@ def test_a_full_archive_keeps_the_ends_of_the_front():
     f = torch.stack((x[..., 0], 2 - 3 * x[..., 0]), -1)  # nobody dominates anybody
     for k in range(0, 400, 50):
         part = slice(k, k + 50)
-        keeping.insert(moopt.Points(x[:, part], f[:, part], x[:, part, :1] - 1, torch.zeros(2, 50).bool()))
+        keeping = keeping.insert(moopt.Points(x[:, part], f[:, part], x[:, part, :1] - 1, torch.zeros(2, 50).bool()))
     for run in (0, 1):
         front = keeping.front(run)
         assert len(front) == 30 and torch.equal(front.f[:, 0], front.x[:, 0])
@@ -171,14 +171,14 @@ def test_a_row_says_what_was_true_at_its_step():
 @pytest.fixture
 def archived(monkeypatch):
     """Lets archives of `capacity` points merge whenever so many came in."""
-    return lambda capacity: monkeypatch.setattr("moopt.run.run.ARCHIVE_CAPACITY", capacity)
+    return lambda capacity: monkeypatch.setattr("moopt.run.group.ARCHIVE_CAPACITY", capacity)
 
 
 def test_a_row_is_written_when_the_archive_is_merged():
     seen = {}
 
     def watch(snapshot):
-        points, valid = snapshot._group.archive.padded()
+        points, valid = snapshot.group.archive.padded()
         seen[snapshot.step] = [
             float(hypervolume(f[kept], [1.1, 1.1]))
             for f, kept in zip(points.f, valid & points.feasible, strict=True)
@@ -210,8 +210,8 @@ def test_trials_merge_whenever_they_are_told():
 
 
 def test_a_row_costs_no_second_merge(monkeypatch):
-    merged, merge = [], Archive._merged
-    monkeypatch.setattr(Archive, "_merged", lambda archive: merged.append(archive.merges) or merge(archive))
+    merged = []
+    monkeypatch.setattr(pareto, "keepers", lambda *given: merged.append(len(merged)) or keepers(*given))
     result = solve(Bowls(), Generations(23), moopt.algorithm("nsga2", pop_size=100), runs=3)
     assert result.runs[0].history["generations"].tolist() == [10, 20, 23]
     assert merged == [0, 1, 2]  # and what the result shows
@@ -225,7 +225,7 @@ def test_thinning_keeps_even_merges_and_the_last_step(steps, archived):
     solve(budget=Generations(steps), monitors=[watching], runs=2)
     interval = 2 ** max(0, math.ceil(math.log2(max(1, steps // 3) / 8)))
     kept = list(range(3 * interval, steps + 1, 3 * interval))
-    assert len(kept) <= 8 and watching.interval == interval
+    assert len(kept) <= 8 and watching.rows.interval == interval
     for run in (0, 1):
         table = watching.to_dataframe(run)
         assert table["generations"].tolist() == sorted({*kept, steps})
@@ -345,7 +345,7 @@ def test_the_state_is_a_plain_tree(tmp_path):
     write_tree(tmp_path / "tree.safetensors", plain({"history": watching.state()}))
     other = History(capacity=8)
     other.restore(read_checkpoint(tmp_path / "tree.safetensors")["history"])
-    assert other.to_dataframe().equals(watching.to_dataframe()) and other.interval == 4
+    assert other.to_dataframe().equals(watching.to_dataframe()) and other.rows.interval == 4
     assert len(other.to_dataframe()) == 6  # every fourth of 21 trials told together, and the last
 
 
@@ -365,7 +365,7 @@ def test_a_result_keeps_the_history_of_its_time():
             evaluation = run.problem.evaluate(torch.tensor([trial.x], dtype=torch.float64))
             trial.finish(evaluation.f[0].tolist())
         run.tell(trials)
-        if len(run.history.to_dataframe()) == 1:
+        if len(run.progress.rows.to_dataframe()) == 1:
             early = run.result()
     assert early.history["evaluations"].tolist() == [4]
     assert run.result().history["evaluations"].tolist() == [4, 8]

@@ -212,7 +212,7 @@ def test_a_point_of_a_box_is_kept(tmp_path):
 
     moopt.minimize(Bowls(), "nsga2", 100, initial=Bowls().space.low[None] + 0.25, out="run", progress=False)
     run = moopt.Run.reopen("run")
-    assert torch.equal(run.initial.x, Bowls().space.low[None] + 0.25)
+    assert torch.equal(run.search.initial.x, Bowls().space.low[None] + 0.25)
     run.close()
 
 

@@ -13,12 +13,10 @@ from torch.utils._pytree import tree_leaves
 
 import moopt
 from moopt.core.algorithm import generation
-from moopt.core.points import Points
 from moopt.kernels.ranking import reference as dominance
 from moopt.operators.directions import directions, directions_on
-from moopt.run.group import Group
-from moopt.run.history import History
-from moopt.run.scorer import Scorer
+from moopt.run.progress import Progress
+from moopt.run.search import Search
 
 ALGORITHMS = [
     ("nsga2", {}), ("nsga3", {}), ("moead", {}), ("moead", {"scalarising": "pbi", "normalise": True}), ("rvea", {}),
@@ -143,24 +141,21 @@ def test_an_evaluation_waits_for_nothing(name):
 def test_the_loop_around_a_generation_waits_for_nothing():
     problem, algorithm = moopt.problem("zdt1"), moopt.algorithm("nsga2", pop_size=12)
     budget = moopt.Evaluations(999) | moopt.Generations(99) & moopt.Seconds(9)
-    runs = torch.arange(4)
-    group = Group.start(problem, algorithm, budget, moopt.Rng(runs, device="meta"), runs, 1000)
-    scorer, history = Scorer(problem), History()
-
-    class Snapshot:
-        step, evaluated, _group = 1, Points, group
+    search = Search.asked(
+        problem, algorithm, budget, initial=None, seed=0, runs=4, device="meta", dtype=None, executor=None
+    )
+    progress = Progress(search, [], None)
+    progress.open(torch.arange(4))
 
     def step():
-        advance = generation(algorithm, problem, group.state, group.turn(budget, scorer, 1.0), limit=99)
-        group.commit(advance.state)
-        group.spend(advance.spent)
-        group.learn(advance.evaluated)
-        assert scorer.is_frozen
-        history.on_step(Snapshot)
-        return group.ended(budget, scorer, 1.0).tolist()
+        group = progress.groups[0]
+        advance = generation(algorithm, problem, group.state, progress.turn(0), limit=group.remaining(budget))
+        group = group.after(advance.state, advance.spent, advance.evaluated, advance.memory)
+        progress.show(progress.book(0, group, advance.evaluated))
+        return progress.going()
 
     step()  # constants are made and kept
     step()
     with NoCopies(), NoConstants():
-        assert step() == [False] * 4
-    assert group.spent["evaluations"].tolist() == [36] * 4
+        assert step() == [0]
+    assert progress.groups[0].spent["evaluations"].tolist() == [36] * 4

@@ -72,7 +72,7 @@ def test_options_budgets_and_given_points_are_those_that_were_asked(old_folders,
         budget = asked["budget"]
         assert run.budget == (moopt.Evaluations(budget) if isinstance(budget, int) else budget)
         if "initial" in asked:
-            assert run.initial.values == asked["initial"]
+            assert run.search.initial.values == asked["initial"]
         run.close()
 
 
@@ -92,7 +92,7 @@ def no_work(monkeypatch):
     def refuse(task):
         raise AssertionError(f"{task} was to be done, though it was")
 
-    monkeypatch.setattr(experiment.study.cells, "work", refuse)
+    monkeypatch.setattr(experiment.running.cells, "work", refuse)
 
 
 def kept(folder):

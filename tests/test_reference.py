@@ -30,7 +30,7 @@ def of_a_problem(f):
 
 def of_an_archive(f):
     scorer = Scorer(Raw(n_obj=4))
-    scorer.freeze([Points(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))])
+    scorer = scorer.frozen([Points(f[:, :2], f, f[:, :0], torch.zeros(len(f), dtype=torch.bool))])
     return scorer.reference_point
 
 

@@ -336,11 +336,11 @@ def test_memory_is_part_of_a_run(tmp_path):
     assert part.status is Status.INTERRUPTED
     rest = moopt.resume(tmp_path / "run", progress=False)
     assert torch.equal(rest.population.f, expected.population.f) and torch.equal(rest.front.f, expected.front.f)
-    counts = whole.groups[0].memory.count
+    counts = whole.progress.groups[0].memory.count
     assert (counts > problem.memory(Rng([1, 2])).count).all()
     alone = moopt.Run(problem, budget=80, **{**options, "seed": 5, "runs": 1})
     alone.run()
-    assert torch.equal(alone.groups[0].memory.mean[0], whole.groups[0].memory.mean[1])
+    assert torch.equal(alone.progress.groups[0].memory.mean[0], whole.progress.groups[0].memory.mean[1])
 
 
 # worlds that diverge

@@ -259,7 +259,8 @@ def test_points_of_a_box_are_kept_with_the_run(tmp_path):
     assert [trial.values["x"].tolist() for trial in whole.trials[:2]] == x.tolist()
     solve(problem, initial=x, budget=30, out=tmp_path / "run")
     again = moopt.Run.reopen(tmp_path / "run", problem=problem, progress=False)
-    assert torch.equal(again.initial.x, x) and [v["x"].tolist() for v in again.initial.values] == x.tolist()
+    initial = again.search.initial
+    assert torch.equal(initial.x, x) and [v["x"].tolist() for v in initial.values] == x.tolist()
     assert torch.equal(again.run().front.f, whole.front.f)
 
 

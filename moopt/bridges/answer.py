@@ -60,7 +60,7 @@ def _handed_in(record: Recorded, x: Tensor, values: Any) -> Points:
     if not record.stochastic:
         sample = np.random.default_rng(record.seed).choice(len(x), min(len(x), SAMPLE), replace=False)
         index = torch.from_numpy(np.sort(sample))
-        own = record._evaluate(x[index])
+        own = record.unrecorded(x[index])
         _compare(points.f[index], own.f, index, [f"objective {name}" for name in record.objective_labels])
         _compare(g[index], own.g, index, [f"constraint {name}" for name in record.constraint_labels])
     return points

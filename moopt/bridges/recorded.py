@@ -15,7 +15,7 @@ from moopt.core.problem import Problem
 from moopt.core.random import Rng
 from moopt.core.space import Kind, Space
 from moopt.executors.inline import Inline
-from moopt.run.trials import evaluate
+from moopt.run.trial import evaluate
 
 DECLARED = (
     "space", "n_obj", "n_con", "directions", "objective_names", "constraint_names", "objective_titles", "stochastic",
@@ -96,9 +96,9 @@ class Recorded(Problem):
         if whole.shape[:-1].numel() > left:
             if left:
                 rows = whole.reshape(-1, self.n_var)[:left]
-                self._keep(rows, self._evaluate(rows))
+                self._keep(rows, self.unrecorded(rows))
             raise BudgetSpent(f"{self.name}: the budget of {self.budget} evaluations is spent")
-        answer = self._evaluate(whole, rng)
+        answer = self.unrecorded(whole, rng)
         self._keep(whole, answer)
         return tree.map_tensors(lambda leaf: leaf.to(x.dtype) if leaf.is_floating_point() else leaf, answer), None
 
@@ -124,7 +124,10 @@ class Recorded(Problem):
         width = torch.where(self._high > self._low, self._high - self._low, 1.0)
         return torch.where(torch.isfinite(self._high), self._high + width, FAR)
 
-    def _evaluate(self, x: Tensor, rng: Rng | None = None) -> Points:  # type: ignore[override]
+    def _evaluate(self, x: Tensor) -> Points:  # type: ignore[override]
+        return self.unrecorded(x)
+
+    def unrecorded(self, x: Tensor, rng: Rng | None = None) -> Points:
         """What the problem answers, not recorded; x[..., n, d] in float64."""
         batch, rows = x.shape[:-1], x.reshape(-1, self.n_var)
         if rng is not None:

@@ -20,7 +20,7 @@ from moopt.core.checks import InputError, InputTypeError
 from moopt.indicators.table import indicator
 
 
-class Progress(NamedTuple):
+class Standing(NamedTuple):
     """How far the runs are: what each spent (unit -> int64[r]), wall-clock seconds, and indicators on request."""
 
     spent: Mapping[str, Tensor]
@@ -45,7 +45,7 @@ class Budget(ABC):
         return {}
 
     @abstractmethod
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
         """The new memory, and which runs have ended: bool[r]."""
 
     def leaves(self) -> list[Budget]:
@@ -56,9 +56,9 @@ class Budget(ABC):
         """The most that a run may spend of each unit that this budget bounds."""
         return {}
 
-    def fraction(self, progress: Progress) -> Tensor:
+    def fraction(self, standing: Standing) -> Tensor:
         """Share of the budget that each run has used, float64[r] in [0, 1]; NaN where unknown."""
-        return torch.full((len(progress.spent["generations"]),), torch.nan, dtype=torch.float64)
+        return torch.full((len(standing.spent["generations"]),), torch.nan, dtype=torch.float64)
 
 
 class _Limit(Budget):
@@ -67,14 +67,14 @@ class _Limit(Budget):
     unit: ClassVar[str]
     n: float
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        return state, progress.spent[self.unit] >= self.n
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        return state, standing.spent[self.unit] >= self.n
 
     def limits(self) -> dict[str, float]:
         return {self.unit: self.n}
 
-    def fraction(self, progress: Progress) -> Tensor:
-        return (progress.spent[self.unit].double() / self.n).clamp_max(1.0)
+    def fraction(self, standing: Standing) -> Tensor:
+        return (standing.spent[self.unit].double() / self.n).clamp_max(1.0)
 
     def __post_init__(self) -> None:
         checks.whole(f"{type(self).__name__} budget", self.n)
@@ -122,16 +122,16 @@ class Seconds(Budget):
         if checks.number("Seconds budget", self.n, low=0.0) == 0:
             raise InputError("Seconds budget: expected a positive number, got 0")
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        runs = len(progress.spent["generations"])
-        return state, torch.full((runs,), progress.seconds >= self.n)
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        runs = len(standing.spent["generations"])
+        return state, torch.full((runs,), standing.seconds >= self.n)
 
     def limits(self) -> dict[str, float]:
         return {"seconds": self.n}
 
-    def fraction(self, progress: Progress) -> Tensor:
-        runs = len(progress.spent["generations"])
-        return torch.full((runs,), progress.seconds / self.n, dtype=torch.float64).clamp_max(1.0)
+    def fraction(self, standing: Standing) -> Tensor:
+        runs = len(standing.spent["generations"])
+        return torch.full((runs,), standing.seconds / self.n, dtype=torch.float64).clamp_max(1.0)
 
 
 UNITS: dict[str, type[Any]] = {
@@ -157,8 +157,8 @@ class Reached(Budget):
         indicator(self.indicator)
         checks.number("Reached value", self.value)
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        current = progress.indicator(self.indicator)
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        current = standing.indicator(self.indicator)
         better = indicator(self.indicator).higher_is_better
         return state, current >= self.value if better else current <= self.value
 
@@ -183,9 +183,9 @@ class Stalled(Budget):
         best = torch.full((runs,), -torch.inf, dtype=torch.float64)
         return {"best": best, "since": torch.zeros(runs, dtype=torch.int64)}
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        current = progress.indicator(self.indicator) * (1 if indicator(self.indicator).higher_is_better else -1)
-        best, generations = state["best"], progress.spent["generations"]
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        current = standing.indicator(self.indicator) * (1 if indicator(self.indicator).higher_is_better else -1)
+        best, generations = state["best"], standing.spent["generations"]
         improved = torch.isinf(best) | (current > best + self.tolerance * best.abs())
         since = torch.where(improved, generations, state["since"])
         state = {"best": torch.where(improved, current, best), "since": since}
@@ -202,8 +202,8 @@ class _Combined(Budget):
     def leaves(self) -> list[Budget]:
         return [leaf for part in self.parts for leaf in part.leaves()]
 
-    def _ended(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        pairs = [part.update(s, progress) for part, s in zip(self.parts, state, strict=True)]
+    def _ended(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        pairs = [part.update(s, standing) for part, s in zip(self.parts, state, strict=True)]
         return [s for s, _ in pairs], torch.stack([ended for _, ended in pairs])
 
 
@@ -211,8 +211,8 @@ class _Combined(Budget):
 class Either(_Combined):
     """Ends with the first of its parts; written `a | b`."""
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        state, ended = self._ended(state, progress)
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        state, ended = self._ended(state, standing)
         return state, ended.any(0)
 
     def limits(self) -> dict[str, float]:
@@ -222,8 +222,8 @@ class Either(_Combined):
                 merged[unit] = min(n, merged.get(unit, math.inf))
         return merged
 
-    def fraction(self, progress: Progress) -> Tensor:
-        known = torch.stack([part.fraction(progress) for part in self.parts])
+    def fraction(self, standing: Standing) -> Tensor:
+        known = torch.stack([part.fraction(standing) for part in self.parts])
         most = known.nan_to_num(-torch.inf).amax(0)
         return most.masked_fill(known.isnan().all(0), torch.nan)
 
@@ -232,12 +232,12 @@ class Either(_Combined):
 class Both(_Combined):
     """Ends with the last of its parts; written `a & b`."""
 
-    def update(self, state: Any, progress: Progress) -> tuple[Any, Tensor]:
-        state, ended = self._ended(state, progress)
+    def update(self, state: Any, standing: Standing) -> tuple[Any, Tensor]:
+        state, ended = self._ended(state, standing)
         return state, ended.all(0)
 
-    def fraction(self, progress: Progress) -> Tensor:
-        return torch.stack([part.fraction(progress) for part in self.parts]).amin(0)
+    def fraction(self, standing: Standing) -> Tensor:
+        return torch.stack([part.fraction(standing) for part in self.parts]).amin(0)
 
 
 def first_of(amounts: Mapping[str, Any]) -> Budget | None:

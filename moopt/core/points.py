@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from moopt.kernels.rows import rows
 
-if TYPE_CHECKING:
-    from moopt.core.problem import Problem
+
+class Widths(Protocol):
+    """What a `Problem` says of the points it takes."""
+
+    @property
+    def n_var(self) -> int:
+        """Number of variable columns."""
+
+    @property
+    def n_obj(self) -> int:
+        """Number of objectives."""
+
+    @property
+    def n_con(self) -> int:
+        """Number of constraints."""
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """1 for each objective to minimise, -1 to maximise."""
 
 
 def violation(g: Tensor, failed: Tensor) -> Tensor:
@@ -73,7 +90,7 @@ class Points:
         return self.columns.get("cost")
 
     @staticmethod
-    def empty(problem: Problem, *batch: int, device: torch.device | str, dtype: torch.dtype) -> Points:
+    def empty(problem: Widths, *batch: int, device: torch.device | str, dtype: torch.dtype) -> Points:
         """No points: x[*batch, 0, d] and so on."""
         x, f, g = (
             torch.zeros(*batch, 0, k, device=device, dtype=dtype)

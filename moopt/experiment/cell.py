@@ -20,14 +20,15 @@ from moopt.core.checks import InputError
 from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
+from moopt.core.status import Status
 from moopt.experiment.frame import Frame, scores
 from moopt.experiment.spec import Cell, Entry
 from moopt.run.archives.pareto import Archive
 from moopt.run.conclusion import measured_again
-from moopt.run.group import MEASURE
+from moopt.run.group import ARCHIVE_CAPACITY, MEASURE
 from moopt.run.monitor import Monitor, Snapshot
-from moopt.run.result import Status, versions
-from moopt.run.run import ARCHIVE_CAPACITY, Run
+from moopt.run.run import Run
+from moopt.run.versions import versions
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_json
 
@@ -156,7 +157,7 @@ class Trace(Monitor):
         if snapshot.evaluated is None:  # learns by itself: what it knows on its way are estimates
             return
         first = int(snapshot.runs[0])
-        share = float(snapshot._group.used(snapshot.budget, snapshot.scorer, snapshot.seconds).min())
+        share = float(snapshot.used.min())
         passed = 0 if math.isnan(share) else min(math.floor(share * self.checkpoints), self.checkpoints - 1)
         while len(self.sets[first]) < passed:
             for i, run in enumerate(snapshot.runs.tolist()):
@@ -211,8 +212,7 @@ def _searched(task: Task, problem: Problem, algorithm: Algorithm) -> list[_Found
             budget=cell.budget, seed=task.seeds[0], runs=len(task.seeds), device=task.device, dtype=cell.dtype,
             out=folder, **common,
         )  # fmt: skip
-    run.keeper.writes_results = False
-    result = run.run()
+    result = run.run(save=False)
     if result.status is Status.INTERRUPTED:  # Ctrl-C, in this process: the run goes on another time
         raise KeyboardInterrupt
     parts, found = result.runs, []
@@ -235,13 +235,13 @@ def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Foun
     began = time.perf_counter()
     points = run_contender(contender, problem, int(limit), seed, dict(cell.algorithm.options))
     seconds = time.perf_counter() - began
-    archive = Archive(problem, 1, torch.device("cpu"), torch.float64, ARCHIVE_CAPACITY)
+    archive = Archive.empty(problem, 1, torch.device("cpu"), torch.float64, ARCHIVE_CAPACITY)
     batch, trace, done = tree.map_tensors(lambda leaf: leaf[None], points), [], 0
     for k in range(1, cell.checkpoints + 1):
         stop = min(len(points), int(limit) * k // cell.checkpoints)
         for start in range(done, stop, ARCHIVE_CAPACITY):
             part = slice(start, min(start + ARCHIVE_CAPACITY, stop))
-            archive.insert(tree.map_tensors(lambda leaf, part=part: leaf[:, part], batch))  # type: ignore[misc]
+            archive = archive.insert(tree.map_tensors(lambda leaf, part=part: leaf[:, part], batch))  # type: ignore[misc]
         done = stop
         if k < cell.checkpoints:
             trace.append(_feasible(archive.front(0)))

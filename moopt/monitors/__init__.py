@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from moopt.monitors.history import History
 from moopt.monitors.progress import ProgressLine
 from moopt.render.plots import plot_front
-from moopt.run.history import History
 from moopt.run.monitor import Monitor, Snapshot
 
 if TYPE_CHECKING:

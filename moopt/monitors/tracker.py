@@ -31,14 +31,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moopt.catalogue.sources import one_line
 from moopt.core.checks import MissingPackage
+from moopt.core.status import Status
 from moopt.run.monitor import Monitor, Snapshot
-from moopt.run.result import Result, Status, versions
+from moopt.run.result import Result
+from moopt.run.versions import versions
 from moopt.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas
 
-    from moopt.run.run import Run
+    from moopt.run.search import Search
 
 SECONDS, REST = 1.0, 100.0  # between two visits: so many at least, and so many times as long as one took
 LENGTH = 500  # characters of a parameter: what every MLflow takes
@@ -87,7 +89,7 @@ class Tracker(Monitor, abc.ABC):
         """Ends a run, `None`: by an error."""
 
     def on_start(self, snapshot: Snapshot) -> None:
-        search, several = snapshot._run, snapshot.n_runs > 1
+        search, several = snapshot.search, snapshot.n_runs > 1
         self.folder.mkdir(parents=True, exist_ok=True)
         self._key, self._gone = self._key or uuid.uuid4().hex[:12], False
         n, facts = snapshot.n_runs + several, _facts(search)
@@ -103,13 +105,13 @@ class Tracker(Monitor, abc.ABC):
                 self._ids.append(opened)
                 self._runs.append(run)
             self._claim()
-            self._catch_up(search.history.to_dataframe())
+            self._catch_up(snapshot.history)
         self._due = time.perf_counter() + SECONDS
 
     def on_step(self, snapshot: Snapshot) -> None:
         began = time.perf_counter()
         if began >= self._due:
-            self._attempt(lambda: self._catch_up(snapshot._run.history.to_dataframe()))
+            self._attempt(lambda: self._catch_up(snapshot.history))
             now = time.perf_counter()
             self._due = math.inf if self._gone else now + max(SECONDS, REST * (now - began))
 
@@ -184,13 +186,13 @@ class Tracker(Monitor, abc.ABC):
         self._ids, self._runs = [], []
 
 
-def _facts(run: Run) -> Facts:
+def _facts(search: Search) -> Facts:
     """What is searched, and how, by dotted names."""
-    facts: dict[str, Any] = {"problem": run.problem.name, "algorithm": run.algorithm_name}
-    for kind, thing in (("problem", run.problem), ("algorithm", run.algorithm)):
+    facts: dict[str, Any] = {"problem": search.problem.name, "algorithm": search.algorithm_name}
+    for kind, thing in (("problem", search.problem), ("algorithm", search.algorithm)):
         options = [name for name in inspect.signature(type(thing)).parameters if hasattr(thing, name)]
         facts |= {f"{kind}.{name}": getattr(thing, name) for name in options}
-    facts |= {"budget": run.budget, "runs": run.n_runs, "device": run.device, "dtype": run.dtype}
+    facts |= {"budget": search.budget, "runs": search.runs, "device": search.device, "dtype": search.dtype}
     facts |= {f"version.{name}": version for name, version in versions().items()}
     texts = {name: str(getattr(value, "__qualname__", value))[:LENGTH] for name, value in facts.items()}
     return {name: value if isinstance(value, int | float) else texts[name] for name, value in facts.items()}

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from moopt.core.checks import InputError
+from moopt.core.status import Status
 from moopt.monitors.tracker import Facts, Rows, Tracker
-from moopt.run.result import Result, Status
+from moopt.run.result import Result
 
 METRICS = 1000  # in one call: what MLflow takes
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from moopt.run.result import Result, Status
+from moopt.core.points import Points
+from moopt.core.problem import Problem
+from moopt.core.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +34,43 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def plot_front(result: Result, path: str | Path | None = None) -> Figure:
+class Found(Protocol):
+    """What a picture shows of a `Result`."""
+
+    @property
+    def problem(self) -> Problem:
+        """What was searched."""
+
+    @property
+    def algorithm(self) -> str:
+        """How it was searched."""
+
+    @property
+    def front(self) -> Points:
+        """The best points, [n, ...]."""
+
+    @property
+    def status(self) -> Status:
+        """How the search ended."""
+
+    @property
+    def seed(self) -> int:
+        """Of its random numbers."""
+
+    @property
+    def hypervolume(self) -> float:
+        """Of the front, by `convention`."""
+
+    @property
+    def convention(self) -> str:
+        """What the hypervolume means, in words."""
+
+    @property
+    def runs(self) -> Sequence[Found]:
+        """One for each run."""
+
+
+def plot_front(result: Found, path: str | Path | None = None) -> Figure:
     """A picture of the front; saved as PNG where a `path` is given.
 
     Two and three objectives: scatter; four and more: parallel coordinates with the better end of every axis below;
@@ -68,7 +106,7 @@ def plot_front(result: Result, path: str | Path | None = None) -> Figure:
     return figure
 
 
-def _title(axes: Axes, result: Result) -> None:
+def _title(axes: Axes, result: Found) -> None:
     n = len(result.front)
     parts = [f"{n:,} point" + ("s" if n != 1 else "")]
     if len(result.runs) > 1:
@@ -91,19 +129,19 @@ def _title(axes: Axes, result: Result) -> None:
     )
 
 
-def _label(result: Result, i: int) -> str:
+def _label(result: Found, i: int) -> str:
     """Name and sense of an objective."""
     sense = "min ↓" if result.problem.signs[i] > 0 else "max ↑"
     return f"{(result.problem.objective_titles or result.problem.objective_labels)[i]}  ({sense})"
 
 
-def _true_front(result: Result, n: int) -> Tensor | None:
+def _true_front(result: Found, n: int) -> Tensor | None:
     """The problem's own front in the user's sign, [k, m]."""
     front = result.problem.pareto_front(n)
     return None if front is None or not len(front) else front * front.new_tensor(result.problem.signs)
 
 
-def _layers(result: Result) -> list[tuple[Tensor, str, str, str]]:
+def _layers(result: Found) -> list[tuple[Tensor, str, str, str]]:
     """What to draw, bottom first: objectives [k, m] in the user's sign, colour, marker, text of the legend."""
     feasible = bool(result.front.feasible.any())
     marker = "o" if feasible else "x"
@@ -132,7 +170,7 @@ def _empty(axes: Axes) -> None:
     (axes.text2D if hasattr(axes, "text2D") else axes.text)(0.5, 0.5, "the front is empty", **text)
 
 
-def _strip(axes: Axes, result: Result) -> None:
+def _strip(axes: Axes, result: Found) -> None:
     for values, colour, marker, text in (layers := _layers(result)):
         axes.scatter(values[:, 0].numpy(), [0.0] * len(values), s=60, c=colour, marker=marker, label=text, zorder=3)
     axes.axhline(0.0, color=TRUE_FRONT, linewidth=1, zorder=1)
@@ -142,7 +180,7 @@ def _strip(axes: Axes, result: Result) -> None:
     _legend(axes, layers)
 
 
-def _flat(axes: Axes, result: Result) -> None:
+def _flat(axes: Axes, result: Found) -> None:
     true, layers = _true_front(result, FRONT_POINTS[2]), _layers(result)
     if true is not None:
         axes.scatter(true[:, 0], true[:, 1], s=5, c=TRUE_FRONT, linewidths=0, label="Pareto front", zorder=1)
@@ -157,7 +195,7 @@ def _flat(axes: Axes, result: Result) -> None:
     _legend(axes, layers, true, markerscale=1.3)
 
 
-def _solid(axes: Any, result: Result) -> None:
+def _solid(axes: Any, result: Found) -> None:
     true, layers = _true_front(result, FRONT_POINTS[3]), _layers(result)
     if true is not None:
         beneath: dict[str, Any] = {"alpha": 0.9, "linewidths": 0, "depthshade": False, "label": "Pareto front"}
@@ -183,7 +221,7 @@ def _size(points: Tensor) -> float:
     return max(6.0, min(30.0, 4000.0 / max(1, len(points))))
 
 
-def _parallel(axes: Axes, result: Result) -> None:
+def _parallel(axes: Axes, result: Found) -> None:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -1,11 +1,11 @@
-"""Results from what the loop holds."""
+"""Results from where a search is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,81 +15,76 @@ from moopt.core.algorithm import Asking, Spent, spent_on
 from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
-from moopt.run import trials
+from moopt.core.status import Status
+from moopt.executors import Executor
 from moopt.run.archives.pareto import merged_front
 from moopt.run.group import MEASURE, Group
-from moopt.run.history import History
-from moopt.run.monitor import Snapshot
-from moopt.run.result import Result, Status
+from moopt.run.progress import Progress
+from moopt.run.result import Result
+from moopt.run.trial import Trial, evaluate
 from moopt.selection import thin
-
-if TYPE_CHECKING:
-    from moopt.run.run import Run
 
 Evaluate = Callable[[Tensor, Rng, Any], Points]  # points x[1, n, d] of one run, and the problem's memory
 MEASURED_POINTS = 100  # of a noisy front, evaluated again
 
 
-def results(run: Run) -> Result:
-    """One Result for each run, and the one that merges them."""
+def results(progress: Progress, trials: Sequence[Trial], executor: Executor) -> Result:
+    """One Result for each run, and the one that merges them; `trials`: all of them, where there are any."""
     parts: list[Result] = []
-    with _measuring(run) as evaluate:
-        for group in run.groups:
-            for history in run.monitors:
-                if isinstance(history, History):
-                    history.end(Snapshot(run, group))
-            populations, fronts, looked = _solutions(run, group, evaluate)
+    with _measuring(progress, executor) as evaluate:
+        for group in progress.groups:
+            progress.rows = progress.rows.ended(group, progress.scorer, progress.seconds)
+            populations, fronts, looked = _solutions(progress, group, evaluate)
             for i, number in enumerate(group.runs.tolist()):
                 booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
                 spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
-                part = _result(run, populations[i], fronts[i], spent, int(group.failures[i]), run.seed + number)
+                part = _result(progress, populations[i], fronts[i], spent, int(group.failures[i]), number)
                 memory = tree.to_device(tree.take(group.memory, i), "cpu")
-                parts.append(replace(part, memory=memory, notes=_notes(run, group)))
-    parts.sort(key=lambda part: part.seed)
-    table = run.history.copy()
-    parts = [replace(part, _history=table, _run=part.seed - run.seed) for part in parts]
-    if run.ledger is not None:
-        by_run = {part.seed: [t for t in run.ledger.trials if run.seed + t.run == part.seed] for part in parts}
-        parts = [replace(part, trials=by_run[part.seed]) for part in parts]
+                own = [trial for trial in trials if trial.run == number]
+                parts.append(replace(part, memory=memory, notes=_notes(progress, group), trials=own))
+    parts = [replace(part, rows=progress.rows) for part in sorted(parts, key=lambda part: part.seed)]
     if len(parts) == 1:
         return parts[0]
     population = parts[0].population.join(*(part.population for part in parts[1:]))
     front = merged_front([part.front for part in parts])
     spent = {unit: sum(part.spent.get(unit, 0) for part in parts) for unit in parts[0].spent}
-    merged = _result(run, population, front, spent, run.failures(), run.seed, run.n_runs)
-    return replace(merged, parts=parts, _history=table, trials=[trial for part in parts for trial in part.trials])
+    merged = _result(progress, population, front, spent, sum(part.failures for part in parts), None)
+    every = [trial for part in parts for trial in part.trials]
+    return replace(merged, parts=parts, rows=progress.rows, trials=every)
 
 
 @contextmanager
-def _measuring(run: Run) -> Iterator[Evaluate | None]:
+def _measuring(progress: Progress, executor: Executor) -> Iterator[Evaluate | None]:
     """How noisy fronts are evaluated again, at once or as trials; `None` where none are."""
-    if not run.problem.stochastic or run.status is Status.INTERRUPTED or not isinstance(run.algorithm, Asking):
+    problem, algorithm = progress.search.problem, progress.search.algorithm
+    if not problem.stochastic or progress.status is Status.INTERRUPTED or not isinstance(algorithm, Asking):
         yield None
-    elif run.problem.vectorized:
-        yield run.problem.measure
+    elif problem.vectorized:
+        yield problem.measure
     else:
-        with run.executor as executor:
-            executor.start(run.problem.trial_function(), timeout=run.problem.timeout, retries=run.problem.retries)
-            yield lambda x, rng, memory: trials.evaluate(run.problem, executor, x, rng.seed())
+        with executor:
+            executor.start(problem.trial_function(), timeout=problem.timeout, retries=problem.retries)
+            yield lambda x, rng, memory: evaluate(problem, executor, x, rng.seed())
 
 
 def _solutions(
-    run: Run, group: Group, evaluate: Evaluate | None
+    progress: Progress, group: Group, evaluate: Evaluate | None
 ) -> tuple[list[Points], list[Points], list[dict[str, int]]]:
     """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
 
     The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
     """
-    r, ended = len(group.runs), run.status is not Status.INTERRUPTED
+    problem, algorithm = progress.search.problem, progress.search.algorithm
+    r, ended = len(group.runs), progress.status is not Status.INTERRUPTED
     rng = group.rng.fold(MEASURE)
-    if isinstance(run.algorithm, Asking):
-        population = run.algorithm.population(run.problem, group.state)
-        pairs = [(tree.to_device(front, "cpu"), dict[str, int]()) for front in group.fronts()]
+    if isinstance(algorithm, Asking):
+        population = algorithm.population(problem, group.state)
+        pairs = [(tree.to_device(front, "cpu"), dict[str, int]()) for front in group.fronts]
         if evaluate is not None:
             device = group.rng.device
             pairs = [
                 measured_again(
-                    run.problem, front, evaluate, group.rng.take(torch.tensor([i], device=device)).fold(MEASURE),
+                    problem, front, evaluate, group.rng.take(torch.tensor([i], device=device)).fold(MEASURE),
                     tree.take(group.memory, i),
                 )
                 for i, (front, _) in enumerate(pairs)
@@ -98,9 +93,9 @@ def _solutions(
         return [_row(population, i) for i in range(r)], fronts, looked
     spent: Spent = {}
     if ended:
-        population, spent = run.algorithm.measure(run.problem, group.state, rng)
+        population, spent = algorithm.measure(problem, group.state, rng)
     else:
-        population = run.algorithm.population(run.problem, group.state)
+        population = algorithm.population(problem, group.state)
     rows = [_row(population, i) for i in range(r)]
     looked = [{unit: int(amount[i]) for unit, amount in spent.items()} for i in range(r)]
     return rows, [merged_front([row]) for row in rows], looked
@@ -120,10 +115,10 @@ def measured_again(
     return merged_front([_row(evaluation, 0)]), looked
 
 
-def _notes(run: Run, group: Group) -> list[str]:
+def _notes(progress: Progress, group: Group) -> list[str]:
     """What the algorithm says of a run that it had to itself."""
-    ended = run.status is not Status.INTERRUPTED
-    return run.algorithm.notes(run.problem, group.state) if ended and len(group.runs) == 1 else []
+    ended, search = progress.status is not Status.INTERRUPTED, progress.search
+    return search.algorithm.notes(search.problem, group.state) if ended and len(group.runs) == 1 else []
 
 
 def _row(population: Points, i: int) -> Points:
@@ -131,34 +126,29 @@ def _row(population: Points, i: int) -> Points:
 
 
 def _result(
-    run: Run,
-    population: Points,
-    front: Points,
-    spent: dict[str, int],
-    failures: int,
-    seed: int,
-    n_runs: int = 1,
+    progress: Progress, population: Points, front: Points, spent: dict[str, int], failures: int, number: int | None
 ) -> Result:
-    status = run.status
+    """What run `number` found, or all of them together."""
+    search, scorer, status = progress.search, progress.scorer, progress.status
     if status is not Status.INTERRUPTED:
         status = Status.FAILED if not len(front) else status if bool(front.feasible.any()) else Status.INFEASIBLE
     return Result(
-        problem=run.problem, algorithm=run.algorithm_name, population=population, front=front, status=status,
-        message=_message(run, status, spent, failures, n_runs), spent=spent, seconds=run.seconds, seed=seed,
-        hypervolume=float(run.scorer("hypervolume", [front])[0]), convention=run.scorer.convention,
-        reference_point=run.scorer.reference_point, failures=failures,
-        folder=run.folder,
+        problem=search.problem, algorithm=search.algorithm_name, population=population, front=front, status=status,
+        message=_message(progress, status, spent, failures, 1 if number is not None else search.runs), spent=spent,
+        seconds=progress.seconds, seed=search.seed + (number or 0),
+        hypervolume=float(scorer("hypervolume", [front])[0]), convention=scorer.convention,
+        reference_point=scorer.reference_point, failures=failures, folder=progress.folder, number=number,
     )  # fmt: skip
 
 
-def _message(run: Run, status: Status, spent: dict[str, int], failures: int, n_runs: int) -> str:
+def _message(progress: Progress, status: Status, spent: dict[str, int], failures: int, n_runs: int) -> str:
     """What a person wants to know of how it ended."""
-    limits = {unit: n for unit, n in run.budget.limits().items() if unit in spent}
+    limits = {unit: n for unit, n in progress.search.budget.limits().items() if unit in spent}
     used = ", ".join(f"{spent[unit]:,} {unit.replace('_', ' ')}" for unit in spent if spent[unit])
     text = {
         Status.FINISHED: f"finished after {used}",
         Status.STOPPED: f"stopped by a monitor after {used}",
-        Status.INTERRUPTED: f"interrupted after {used}" + ("; resume it from its folder" if run.folder else ""),
+        Status.INTERRUPTED: f"interrupted after {used}" + ("; resume it from its folder" if progress.folder else ""),
         Status.INFEASIBLE: f"nothing feasible in {used}: the front holds the least violating points",
         Status.FAILED: f"no evaluation succeeded in {used}",
     }[status]
@@ -167,7 +157,4 @@ def _message(run: Run, status: Status, spent: dict[str, int], failures: int, n_r
         text += f"; {n:,} {unit.replace('_', ' ')} over the budget, because a step is never cut and looking is counted"
     if failures:
         text += f"; {failures:,} evaluations failed"
-    return run.picked + text
-
-
-__all__ = ["results"]
+    return progress.search.picked + text

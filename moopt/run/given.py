@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from moopt.catalogue.describe import describe, rebuild
 from moopt.core.checks import InputError, InputTypeError
 from moopt.core.points import Points
 from moopt.core.problem import Problem
@@ -47,6 +48,29 @@ def initial_points(problem: Problem, points: Any) -> Initial:
         ) from None
     _check(problem, x)
     return Initial(known, x, space.decode(x))
+
+
+def initial_to_json(initial: Initial) -> dict[str, Any]:
+    """Points that the user brought along, for disk."""
+    known = initial.known
+    return {
+        "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
+        "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
+    }  # fmt: skip
+
+
+def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
+    """The user's own points of an interrupted run."""
+    if saved is None:
+        return None
+    widths = (problem.n_var, problem.n_obj, problem.n_con)
+    x, f, g = (
+        torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
+        for rows, width in zip(saved["known"][:3], widths, strict=True)
+    )
+    known = Points(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
+    rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
+    return Initial(known, rest, [rebuild(values) for values in saved["values"]])
 
 
 def _encode(problem: Problem, i: int, point: dict[str, Any]) -> Tensor:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from moopt.core import tree
-from moopt.core.algorithm import Algorithm, Spent, Turn
-from moopt.core.budget import Budget, Progress
+from moopt.core.algorithm import Spent, Turn
+from moopt.core.budget import Budget, Standing
 from moopt.core.points import Points, violation
-from moopt.core.problem import Problem
 from moopt.core.random import Rng
 from moopt.run.archives.pareto import Archive
 from moopt.run.scorer import Scorer
+from moopt.run.search import Search
 
 INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
+ARCHIVE_CAPACITY = 1000  # points a run keeps
 
 
-@dataclass
+@dataclass(frozen=True)
 class Group:
-    """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
-    `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's;
-    `uncounted`: failures[r, k] since the archive was merged, which are counted together.
+    """Some of the runs of a search after one of their steps; a value: the next step gives another group.
+
+    `runs`: their numbers, int64[r]; `spent`: unit -> int64[r]; `last`: constraints and failures of the points learned
+    last, g[r, k, c] and failed[r, k]; `memory`: the problem's; `clock`: asks, tells and steps so far, names the random
+    stream; `active`: whether the budget lets them go on; `uncounted`: failures[r, k] since the archive was merged,
+    which are counted together with `counted` int64[r].
     """
 
     runs: Tensor
@@ -38,21 +44,17 @@ class Group:
     last: tuple[Tensor, Tensor]
     memory: Any
     clock: int = 0
-    uncounted: list[Tensor] = field(default_factory=list)
+    active: bool = True
+    uncounted: tuple[Tensor, ...] = ()
 
     @staticmethod
-    def start(
-        problem: Problem,
-        algorithm: Algorithm,
-        budget: Budget,
-        rng: Rng,
-        runs: Tensor,
-        capacity: int,
-        patience: int | None = None,
-    ) -> Group:
-        """Runs before their first step; `capacity` and `patience` are the archive's."""
-        state = algorithm.init(problem, rng.fold(INIT))
-        archive = Archive(problem, len(runs), rng.device, rng.dtype, capacity, patience)
+    def start(search: Search, runs: Tensor) -> Group:
+        """Runs of a search before their first step."""
+        problem, budget = search.problem, search.budget
+        rng = Rng(search.seed + runs, device=search.device, dtype=search.dtype)
+        state = search.algorithm.init(problem, rng.fold(INIT))
+        patience = 1 if search.by_trials else None  # a trial takes long: what it changed is worth a merge
+        archive = Archive.empty(problem, len(runs), rng.device, rng.dtype, ARCHIVE_CAPACITY, patience)
         units = {"generations", "evaluations", problem.cost_unit, *(leaf.unit for leaf in budget.leaves())}
         spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(filter(None, units))}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)
@@ -60,8 +62,33 @@ class Group:
         memory = problem.memory(rng.fold(MEMORY))
         return Group(runs, rng, state, archive, spent, budget.init(len(runs)), failures, (none.g, none.failed), memory)
 
+    def after(
+        self, state: Any, spent: Spent | None = None, evaluated: Points | None = None, memory: Any = None
+    ) -> Group:
+        """The runs after an ask, a tell or a step that gave `state`.
+
+        `spent`: where that ends a step, what it spent; `evaluated`: the points [r, k, ...] learned in it; `memory`:
+        what their evaluation made of the problem's.
+        """
+        archive, last, counted, uncounted = self.archive, self.last, self.counted, self.uncounted
+        if evaluated is not None:
+            archive, last = archive.insert(evaluated), (evaluated.g, evaluated.failed)
+            uncounted = (*uncounted, evaluated.failed)
+            if archive.is_merged:
+                counted, uncounted = _counted(counted, uncounted), ()
+        return Group(
+            self.runs, self.rng, state, archive, self.spent if spent is None else _booked(self.spent, spent),
+            self.budget_state, counted, last, self.memory if memory is None else memory, self.clock + 1, self.active,
+            uncounted,
+        )  # fmt: skip
+
+    @cached_property
+    def failures(self) -> Tensor:
+        """Failed evaluations so far, int64[r]."""
+        return _counted(self.counted, self.uncounted)
+
     def turn(self, budget: Budget, scorer: Scorer, seconds: float) -> Turn:
-        """What the algorithm hears at its next ask, tell or step; the same random numbers until that is committed.
+        """What the algorithm hears at its next ask, tell or step; the same random numbers until that is done.
 
         The clock counts only where nothing else tells how far a run is: a run that is resumed shall see the same.
         """
@@ -72,40 +99,27 @@ class Group:
 
     def used(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
         """The share of the budget that each run has used, float64[r]; NaN where unknown."""
-        return budget.fraction(self.progress(scorer, seconds))
+        return budget.fraction(self._standing(scorer, seconds))
 
-    def commit(self, state: Any) -> None:
-        """Takes the state that an ask, tell or step gave."""
-        self.state = state
-        self.clock += 1
+    def _standing(self, scorer: Scorer, seconds: float) -> Standing:
+        return Standing(self.spent, seconds, lambda name: scorer(name, self.fronts))
 
-    def remember(self, memory: Any) -> None:
-        """Takes what an evaluation made of the problem's memory, if it has one."""
-        self.memory = self.memory if memory is None else memory
+    def remaining(self, budget: Budget, pending: int = 0) -> int | None:
+        """Evaluations that each run may still ask for; `None`: any number."""
+        limit = budget.limits().get("evaluations")
+        return None if limit is None else max(0, int(limit) - int(self.spent["evaluations"].max()) - pending)
 
-    def spend(self, spent: Spent) -> None:
-        """Adds one step and what it spent."""
-        for unit, amount in spent.items():
-            self.spent[unit] = self.spent[unit] + amount if unit in self.spent else amount
-        self.spent["generations"] = self.spent["generations"] + 1
-
-    def learn(self, evaluated: Points) -> None:
-        """Keeps the best of evaluated points [r, k, ...] and counts the failed ones."""
-        self.archive.insert(evaluated)
-        self.last = evaluated.g, evaluated.failed
-        self.uncounted.append(evaluated.failed)
-        if self.archive.is_merged:
-            self._count()
-
-    @property
-    def failures(self) -> Tensor:
-        """Failed evaluations so far, int64[r]."""
-        self._count()
-        return self.counted
-
-    def _count(self) -> None:
-        if self.uncounted:
-            self.counted, self.uncounted = self.counted + torch.cat(self.uncounted, -1).sum(-1), []
+    def judged(self, budget: Budget, scorer: Scorer, seconds: float) -> list[Group]:
+        """The same runs after the budget was asked: one group where all of them have ended or go on, else first those
+        that have ended, then the others."""
+        budget_state, over = budget.update(self.budget_state, self._standing(scorer, seconds))
+        asked = self if budget_state is self.budget_state else replace(self, budget_state=budget_state)
+        ended = over.tolist()
+        if not any(ended):
+            return [asked]
+        if all(ended):
+            return [replace(asked, active=False)]
+        return [replace(asked.take(over.nonzero()[:, 0]), active=False), asked.take((~over).nonzero()[:, 0])]
 
     def shares(self) -> tuple[Tensor, Tensor]:
         """Feasible and failed share of the points learned last, float64[r] each; NaN where there were none."""
@@ -117,28 +131,20 @@ class Group:
         moved = leaf.to(self.rng.device, self.rng.dtype) if leaf.is_floating_point() else leaf.to(self.rng.device)
         return moved.expand(len(self.runs), *leaf.shape)
 
+    @cached_property
     def fronts(self) -> list[Points]:
         """The archived points of each run."""
         return [self.archive.front(i) for i in range(len(self.runs))]
 
-    def progress(self, scorer: Scorer, seconds: float) -> Progress:
-        """How far the runs are, for a budget."""
-        return Progress(self.spent, seconds, lambda name: scorer(name, self.fronts()))
-
-    def ended(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:
-        """Asks the budget which runs are over: bool[r]."""
-        self.budget_state, over = budget.update(self.budget_state, self.progress(scorer, seconds))
-        return over
-
     def take(self, index: Tensor) -> Group:
         """Some of the runs."""
-        spent = {unit: amount[index] for unit, amount in self.spent.items()}
         rows = index.to(self.rng.device)
-        return Group(
-            self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
-            tree.take(self.budget_state, index), self.failures[rows],
-            tree.take(self.last, rows), tree.take(self.memory, rows), self.clock,
-        )
+        return replace(
+            self, runs=self.runs[index], rng=self.rng.take(rows), state=tree.take(self.state, rows),
+            archive=self.archive.take(rows), spent={unit: amount[index] for unit, amount in self.spent.items()},
+            budget_state=tree.take(self.budget_state, index), counted=self.failures[rows],
+            last=tree.take(self.last, rows), memory=tree.take(self.memory, rows), uncounted=(),
+        )  # fmt: skip
 
     def saved(self) -> Any:
         """A plain tree for a checkpoint."""
@@ -150,13 +156,23 @@ class Group:
             }
         )
 
-    def restore(self, saved: Any) -> None:
-        """Takes back a plain tree of `saved` into a group that was started for the same runs."""
-        self.state = tree.restore(self.state, saved["state"])
-        self.archive.restore(saved["archive"])
-        self.spent = saved["spent"]
-        self.budget_state = tree.restore(self.budget_state, saved["budget"])
-        self.counted, self.uncounted = saved["failures"].to(self.counted.device), []
-        self.last = tree.restore(self.last, saved["last"])
-        self.memory = tree.restore(self.memory, saved["memory"])
-        self.clock = saved["clock"]
+    def restored(self, saved: Any) -> Group:
+        """The group that was `saved`, of the same runs as this one, which was just started."""
+        return replace(
+            self, state=tree.restore(self.state, saved["state"]), archive=self.archive.restored(saved["archive"]),
+            spent=saved["spent"], budget_state=tree.restore(self.budget_state, saved["budget"]),
+            counted=saved["failures"].to(self.counted.device), last=tree.restore(self.last, saved["last"]),
+            memory=tree.restore(self.memory, saved["memory"]), clock=saved["clock"],
+        )  # fmt: skip
+
+
+def _counted(counted: Tensor, failed: tuple[Tensor, ...]) -> Tensor:
+    """int64[r] with the failures[r, k] added."""
+    return counted + torch.cat(failed, -1).sum(-1) if failed else counted
+
+
+def _booked(before: Mapping[str, Tensor], spent: Spent) -> Spent:
+    """What runs have spent after one more step."""
+    total = {**before, **{unit: before[unit] + n if unit in before else n for unit, n in spent.items()}}
+    total["generations"] = before["generations"] + 1
+    return total

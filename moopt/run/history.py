@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from moopt.core import checks
-from moopt.run.monitor import Monitor, Snapshot
+from moopt.run.group import Group
+from moopt.run.scorer import Scorer
 
 if TYPE_CHECKING:
     import pandas
@@ -37,42 +39,64 @@ def _joined(*tables: Table) -> Table:
 _EMPTY = _joined()
 
 
-class History(Monitor):
+@dataclass(frozen=True)
+class Rows:
     """Rows of those steps in which the archive was merged: at most `capacity` for each run, and its last step.
 
-    An algorithm that evaluates by itself fills no archive, and every step of it counts. The interval between rows is
-    one merge (or step) at first and doubles whenever they become too many; every second row is dropped then. So
-    which rows are kept depends on their number only. Raises ValueError unless `capacity` is a positive whole number.
+    A value: another row gives other rows. An algorithm that evaluates by itself fills no archive, and every step of it
+    counts. The interval between rows is one merge (or step) at first and doubles whenever they become too many; every
+    second row is dropped then. So which rows are kept depends on their number only. Raises ValueError unless `capacity`
+    is a positive whole number.
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self.capacity = checks.whole("capacity", capacity)
-        self.interval = 1
-        self._rows: list[Table] = []  # put together when they are needed
-        self._ends = _EMPTY
+    capacity: int = CAPACITY
+    interval: int = 1
+    kept: tuple[Table, ...] = ()  # put together when they are needed
+    ends: Table | None = None  # last steps that are no rows
 
-    def on_step(self, snapshot: Snapshot) -> None:
-        self._ends = _EMPTY  # whatever had ended goes on
-        archive = snapshot._group.archive
-        by_itself = snapshot.evaluated is None
-        if not by_itself and not archive.is_merged:
-            return
-        index = snapshot.step if by_itself else archive.merges
-        if index > self.capacity * self.interval:
-            while index > self.capacity * self.interval:
-                self.interval *= 2
-            rows = _joined(*self._rows)
-            stay = rows["index"] % self.interval == 0
-            self._rows = [{name: column[stay] for name, column in rows.items()}]
-        if index % self.interval == 0:
-            self._rows.append(_row(snapshot, index))
+    def __post_init__(self) -> None:
+        checks.whole("capacity", self.capacity)
 
-    def end(self, snapshot: Snapshot) -> None:
-        """Adds the last step of runs that go together, unless it is there; taken back if they go on."""
-        run, step = int(snapshot.runs[0]), snapshot.step
-        known = _joined(*self._rows, self._ends)
-        if step > 0 and not ((known["run"] == run) & (known["generations"] == step)).any():
-            self._ends = _joined(self._ends, _row(snapshot, torch.nan))
+    def after(self, group: Group, by_itself: bool, scorer: Scorer, seconds: float) -> Rows:
+        """The rows after a step of runs that go together; `by_itself`: it evaluated no points for the loop."""
+        if not by_itself and not group.archive.is_merged:
+            return self if self.ends is None else replace(self, ends=None)  # whatever had ended goes on
+        index = int(group.spent["generations"].max()) if by_itself else group.archive.merges
+        interval, kept = self.interval, self.kept
+        if index > self.capacity * interval:
+            while index > self.capacity * interval:
+                interval *= 2
+            rows = _joined(*kept)
+            stay = rows["index"] % interval == 0
+            kept = ({name: column[stay] for name, column in rows.items()},)
+        if index % interval == 0:
+            kept = (*kept, _row(group, index, scorer, seconds))
+        return Rows(self.capacity, interval, kept)
+
+    def ended(self, group: Group, scorer: Scorer, seconds: float) -> Rows:
+        """The rows with the last step of runs that go together, unless it is there; taken back if they go on."""
+        step = int(group.spent["generations"].max())
+        return self._with_ends(_row(group, torch.nan, scorer, seconds)) if step else self
+
+    def closed(self, others: Rows) -> Rows:
+        """The rows with the last step of every run in other rows of the same search."""
+        table = others._joined
+        last = {float(table["run"][i]): i for i in table["generations"].argsort().tolist()}
+        index = torch.tensor(sorted(last.values()), dtype=torch.int64)
+        ends = {name: column[index] for name, column in table.items()}
+        return replace(self, ends=None)._with_ends({**ends, "index": torch.full_like(ends["run"], torch.nan)})
+
+    def _with_ends(self, table: Table) -> Rows:
+        """The rows with those of last steps that are not among them."""
+        known = self._joined
+        here = {*zip(known["run"].tolist(), known["generations"].tolist(), strict=True)}
+        steps = zip(table["run"].tolist(), table["generations"].tolist(), strict=True)
+        new = torch.tensor([step not in here for step in steps], dtype=torch.bool)
+        return replace(self, ends=_joined(self.ends or _EMPTY, {name: column[new] for name, column in table.items()}))
+
+    @property
+    def _joined(self) -> Table:
+        return _joined(*self.kept, self.ends or _EMPTY)
 
     def to_dataframe(self, run: int | None = None) -> pandas.DataFrame:
         """The rows of all runs or of one.
@@ -84,7 +108,7 @@ class History(Monitor):
         """
         import pandas
 
-        columns = _joined(*self._rows, self._ends)
+        columns = self._joined
         units = sorted(set(columns) - {"index", *_COLUMNS})
         table = pandas.DataFrame({name: columns[name].numpy() for name in (*_COLUMNS[:3], *units, *_COLUMNS[3:])})
         if run is not None:
@@ -93,28 +117,23 @@ class History(Monitor):
         whole = [name for name in counts if table[name].notna().all()]
         return table.sort_values(["run", "generations"], ignore_index=True).astype(dict.fromkeys(whole, "int64"))
 
-    def copy(self) -> History:
-        """The same table, to which nothing is added any more."""
-        other = History(self.capacity)
-        other.restore(self.state())
-        return other
-
     def state(self) -> Any:
-        return {"interval": self.interval, "rows": _joined(*self._rows), "ends": self._ends}
+        """A tree of everything but the capacity, for disk."""
+        return {"interval": self.interval, "rows": _joined(*self.kept), "ends": self.ends or _EMPTY}
 
-    def restore(self, state: Any) -> None:
-        self.interval, self._rows, self._ends = state["interval"], [state["rows"]], state["ends"]
+    def restored(self, state: Any) -> Rows:
+        """The rows that `state` described."""
+        return Rows(self.capacity, state["interval"], (state["rows"],), state["ends"])
 
 
-def _row(snapshot: Snapshot, index: float) -> Table:
+def _row(group: Group, index: float, scorer: Scorer, seconds: float) -> Table:
     """Where runs that go together are: column -> float64[r]; `index` decides how long the row is kept."""
-    group = snapshot._group
     feasible, failed = group.shares()
     points, valid = group.archive.padded()
-    hypervolume = snapshot.scorer.hypervolume(points.f, valid & points.feasible, SAMPLES)
+    hypervolume = scorer.hypervolume(points.f, valid & points.feasible, SAMPLES)
     same = torch.ones(len(group.runs), dtype=torch.float64)
     columns = {
-        "index": index * same, "run": group.runs, **group.spent, "seconds": snapshot.seconds * same,
+        "index": index * same, "run": group.runs, **group.spent, "seconds": seconds * same,
         # without evaluated points there are estimates only, which look better than they are
         "hypervolume": hypervolume.masked_fill(failed.cpu().isnan(), torch.nan),
         "feasible": feasible, "failed": failed, "failures": group.failures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,115 +16,126 @@ from moopt.core.budget import Budget
 from moopt.core.checks import InputTypeError
 from moopt.core.points import Points
 from moopt.core.problem import Problem
+from moopt.run.group import Group
+from moopt.run.history import Rows
+from moopt.run.scorer import Scorer
+from moopt.run.search import Search
 
 if TYPE_CHECKING:
-    from moopt.run.group import Group
+    import pandas
+
     from moopt.run.result import Result
-    from moopt.run.run import Run
-    from moopt.run.scorer import Scorer
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run after a step, to look at only.
+    """A search after a step, to look at only; a value: it stays what it was when the search goes on.
 
-    Tensors lead with those independent runs that just made the step together; `evaluated` are the points evaluated
-    in it [r, k, ...], `None` where the algorithm evaluates by itself.
+    `search`: what was asked; `groups`: all its runs; `group`: those of them that just made the step together, with
+    which tensors lead; `scorer`: its frame of reference for indicators; `rows`: how it went so far; `seconds`: wall
+    clock so far, interruptions not counted; `folder`: where it is kept on disk; `evaluated`: the points evaluated in
+    the step [r, k, ...], `None` where the algorithm evaluates by itself.
     """
 
-    _run: Run
-    _group: Group
+    search: Search
+    groups: tuple[Group, ...]
+    group: Group
+    scorer: Scorer
+    rows: Rows
+    seconds: float
+    folder: Path | None = None
     evaluated: Points | None = None
 
     @property
     def problem(self) -> Problem:
         """What is searched."""
-        return self._run.problem
+        return self.search.problem
 
     @property
     def algorithm(self) -> Algorithm:
         """How it is searched."""
-        return self._run.algorithm
+        return self.search.algorithm
 
     @property
     def budget(self) -> Budget:
         """When each run ends."""
-        return self._run.budget
+        return self.search.budget
 
     @property
     def n_runs(self) -> int:
         """Number of independent runs of the whole search, in this step or not."""
-        return self._run.n_runs
+        return self.search.runs
 
     @property
     def step(self) -> int:
         """Generations so far."""
-        return int(self._group.spent["generations"].max())
+        return int(self.group.spent["generations"].max())
 
     @property
     def runs(self) -> Tensor:
         """Numbers of the runs in this step, int64[r]."""
-        return self._group.runs
+        return self.group.runs
 
     @property
     def state(self) -> Any:
         """The algorithm's state."""
-        return self._group.state
+        return self.group.state
 
     @property
     def spent(self) -> Mapping[str, Tensor]:
         """unit -> int64[r]."""
-        return self._group.spent
+        return self.group.spent
 
     @property
     def total_spent(self) -> dict[str, int]:
         """unit -> what all runs have spent together."""
-        return self._run.total_spent()
-
-    @property
-    def seconds(self) -> float:
-        """Wall clock so far, interruptions not counted."""
-        return self._run.seconds
+        return total_spent(self.groups)
 
     @property
     def fraction(self) -> float:
         """Used share of the budget over all runs, in [0, 1]; NaN where unknown."""
-        return self._run.fraction()
+        shares = [
+            (float(group.used(self.budget, self.scorer, self.seconds).min()) if group.active else 1.0) * len(group.runs)
+            for group in self.groups
+        ]
+        return sum(shares) / self.n_runs if shares else math.nan
+
+    @property
+    def used(self) -> Tensor:
+        """Share of the budget that each run of this step has used, float64[r] in [0, 1]; NaN where unknown."""
+        return self.group.used(self.budget, self.scorer, self.seconds)
 
     @property
     def failures(self) -> int:
         """Failed evaluations of all runs so far."""
-        return self._run.failures()
+        return sum(int(group.failures.sum()) for group in self.groups)
 
     @property
-    def folder(self) -> Path | None:
-        """Where the run is kept on disk."""
-        return self._run.folder
-
-    @property
-    def scorer(self) -> Scorer:
-        """The run's frame of reference for indicators."""
-        return self._run.scorer
+    def history(self) -> pandas.DataFrame:
+        """How it went so far; columns as in `Result.history`."""
+        return self.rows.to_dataframe()
 
     def indicator(self, name: str = "hypervolume") -> Tensor:
         """An indicator of each run's archive, float64[r]."""
         if name == "hypervolume":
-            points, valid = self._group.archive.padded()
+            points, valid = self.group.archive.padded()
             return self.scorer.hypervolume(points.f, valid & points.feasible)
-        return self.scorer(name, self._fronts)
+        return self.scorer(name, self.group.fronts)
 
     def front(self, i: int = 0) -> Points:
         """The archived points of the i-th run of this step."""
-        return self._fronts[i]
-
-    @cached_property
-    def _fronts(self) -> list[Points]:
-        return self._group.fronts()
+        return self.group.fronts[i]
 
     @cached_property
     def population(self) -> Points:
         """The algorithm's current solutions, [r, n, ...]."""
         return self.algorithm.population(self.problem, self.state)
+
+
+def total_spent(groups: tuple[Group, ...]) -> dict[str, int]:
+    """unit -> what all runs of the groups have spent together."""
+    units = {unit for group in groups for unit in group.spent}
+    return {unit: sum(int(g.spent[unit].sum()) for g in groups if unit in g.spent) for unit in sorted(units)}
 
 
 class Monitor:

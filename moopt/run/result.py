@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,35 +17,14 @@ from moopt.core.checks import InputError
 from moopt.core.points import Points
 from moopt.core.problem import FunctionProblem, Problem
 from moopt.core.random import Rng
+from moopt.core.status import Status
+from moopt.run.history import Rows
+from moopt.run.trial import Trial
+from moopt.run.versions import versions
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
-
-    from moopt.run.history import History
-    from moopt.run.trials import Trial
-
-
-class Status(StrEnum):
-    """How a run ended."""
-
-    FINISHED = "finished"  #: the budget is used up or its goal reached
-    STOPPED = "stopped"  #: a monitor asked for it
-    INTERRUPTED = "interrupted"  #: by Ctrl-C; it can be resumed
-    INFEASIBLE = "infeasible"  #: nothing feasible was found: the front holds the least violating points
-    FAILED = "failed"  #: no evaluation succeeded: the front is empty
-
-
-@cache
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("moopt")
-
-
-def versions() -> dict[str, str]:
-    """What the result was made with."""
-    return {"moopt": _version(), "torch": torch.__version__, "python": platform.python_version()}
 
 
 @dataclass(frozen=True)
@@ -61,7 +37,8 @@ class Result:
     runs. `hypervolume`: of the front, by `convention`. `runs`: with several runs, a complete
     Result of each, and the front merges theirs. `trials`: of expensive problems, every evaluation with its error.
     `memory`: what the problem had learned at the end (`Problem.memory`), of one run; {} for most problems, and for
-    what merges several runs: `origin` says whose point it is, and that run has the memory.
+    what merges several runs: `origin` says whose point it is, and that run has the memory. `rows`: how all runs of the
+    search went, and `number`: which of them this is (`None`: all); together they make the `history`.
     """
 
     problem: Problem
@@ -83,8 +60,8 @@ class Result:
     parts: Sequence[Result] = ()
     memory: Any = field(default_factory=dict)
     notes: Sequence[str] = ()
-    _history: History | None = field(default=None, repr=False, compare=False)
-    _run: int | None = field(default=None, repr=False)  # whose part of the history
+    rows: Rows = field(default=Rows(), repr=False, compare=False)
+    number: int | None = field(default=None, repr=False)
 
     @property
     def history(self) -> pandas.DataFrame:
@@ -95,9 +72,7 @@ class Result:
         of the archive, shares of `feasible` and `failed` ones of the points evaluated in that very step, `failures`
         so far.
         """
-        from moopt.run.history import History
-
-        return (self._history or History()).to_dataframe(self._run)
+        return self.rows.to_dataframe(self.number)
 
     @property
     def runs(self) -> list[Result]:
@@ -201,8 +176,7 @@ class Result:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
-        history = self._history.state() if self._history else {}
-        write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
+        write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": self.rows.state()}))
         content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
         write_json(folder / "result.json", content)
         write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
@@ -216,7 +190,6 @@ class Result:
         `problem`: that of the run, where it cannot be found by name. Raises CheckpointError for files that are
         damaged, foreign, or newer, ValueError for another problem.
         """
-        from moopt.run.history import History
         from moopt.storage.checkpoint import read_checkpoint
         from moopt.storage.files import read_json
 
@@ -226,14 +199,12 @@ class Result:
             wanted = content["problem"]
             raise InputError(f"{folder}: expected the problem {wanted} that the run has, got {problem.name}")
         problem = problem or rebuilt(content["frame"])
-        history = History()
-        if saved["history"]:
-            history.restore(saved["history"])
+        rows = Rows().restored(saved["history"]) if saved["history"] else Rows()
         whole, *parts = [
-            replace(_loaded(problem, summary, points, folder), _history=history, _run=summary["seed"] - content["seed"])
+            replace(_loaded(problem, summary, points, folder), rows=rows, number=summary["seed"] - content["seed"])
             for summary, points in zip((content, *content["parts"]), saved["points"], strict=True)
         ]
-        return replace(whole, parts=parts, _run=None if parts else 0)
+        return replace(whole, parts=parts, number=None if parts else 0)
 
 
 def table_of(problem: Problem, points: Points) -> pandas.DataFrame:

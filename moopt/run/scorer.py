@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,11 +69,17 @@ class Scorer:
         """Whether hypervolume has something that it is measured from."""
         return self.reference_point is not None or self.scale is not None
 
-    def freeze(self, fronts: Sequence[Points]) -> None:
-        """Infers the reference point from the first feasible points, once."""
+    def frozen(self, fronts: Sequence[Points]) -> Scorer:
+        """The same with a reference point, inferred from the first feasible points where it has none."""
         points = torch.cat([front.f[front.feasible].double().cpu() for front in fronts])
-        if len(points) and not self.is_frozen:
-            self.reference_point = reference_point(points.amin(0), points.amax(0))
+        if self.is_frozen or not len(points):
+            return self
+        return self._with(reference_point(points.amin(0), points.amax(0)))
+
+    def _with(self, reference: Tensor | None) -> Scorer:
+        other = copy.copy(self)
+        other.reference_point = reference
+        return other
 
     def __call__(self, name: str, fronts: Sequence[Points]) -> Tensor:
         """The indicator of each front, float64[len(fronts)]; of a front without feasible points the worst.
@@ -114,6 +121,6 @@ class Scorer:
         """What a checkpoint must keep."""
         return {"reference_point": self.reference_point}
 
-    def restore(self, saved: Any) -> None:
-        """Takes back `state`."""
-        self.reference_point = saved["reference_point"]
+    def restored(self, saved: Any) -> Scorer:
+        """The scorer that `state` described."""
+        return self._with(saved["reference_point"])

@@ -1,33 +1,26 @@
-"""Keeps one run on disk: its configuration, its checkpoints at a bearable rate, and what it found."""
+"""Keeps one run on disk: its configuration, its journal, and its checkpoints at a bearable rate."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moopt.storage.checkpoint import read_newest, write_checkpoint
 from moopt.storage.files import CheckpointError, write_json
 from moopt.storage.folder import RunFolder
 from moopt.storage.journal import Journal
 
-if TYPE_CHECKING:
-    from moopt.run.result import Result
-
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the wall time, at most
 
 
 class Keeper:
-    """Writes into the folder of a run; does nothing where there is none.
-
-    `writes_results`: off where somebody else keeps what was found.
-    """
+    """Writes into the folder of a run; does nothing where there is none."""
 
     def __init__(self, folder: RunFolder | None) -> None:
         self._folder = folder
-        self.writes_results = True
         self._number, self._when, self._cost = 0, 0.0, 0.0
 
     @property
@@ -39,11 +32,11 @@ class Keeper:
         """The journal of trials."""
         return Journal(self._folder.trials) if self._folder else None
 
-    def write_config(self, config: Callable[[], dict[str, Any]]) -> None:
-        """Writes `config.json`. Raises OSError."""
+    def write_config(self, config: Callable[[Path], dict[str, Any]]) -> None:
+        """Writes `config.json`, which `config` makes for the folder. Raises OSError."""
         if self._folder:
             try:
-                write_json(self._folder.path / "config.json", config())
+                write_json(self._folder.path / "config.json", config(self._folder.path))
             except BaseException:
                 self._folder.close()
                 raise
@@ -77,12 +70,6 @@ class Keeper:
                 f"checkpoint {self._number}: expected one of this run, got another ({error})"
             ) from None
         return True
-
-    def write_result(self, result: Result) -> None:
-        """Writes `result.json`, `result.safetensors`, `front.csv` and `front.png`. Raises OSError."""
-        if self._folder and self.writes_results:
-            result.save(self._folder.path)
-            result.plot(self._folder.path / "front.png")
 
     def close(self) -> None:
         """Lets go of the folder."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moopt.core.budget import UNITS
+from moopt.core.status import Status
 from moopt.experiment.report.page import write_report
 from moopt.experiment.report.protocols import Comparison, Floats
-from moopt.run.result import Result, Status
+from moopt.run.result import Result
 from moopt.run.scorer import REFERENCE, scale
 
 if TYPE_CHECKING:

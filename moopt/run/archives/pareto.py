@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,60 +16,65 @@ from moopt.kernels.archive import first_of_equals, keepers
 from moopt.selection import nondominated_mask
 
 
+@dataclass(frozen=True)
 class Archive:
     """Nondominated feasible points of each run, or the least violating ones while nothing is feasible.
 
-    At most `capacity` a run: the most crowded go first. New points wait until there are `patience` of them (default:
-    `capacity`) and are merged then, so that an insertion costs little; asking for the front in between merges a copy.
-    `merges`: how often that was done.
+    A value: an insertion gives another archive. At most `capacity` points a run: the most crowded go first. New points
+    wait until there are `patience` of them and are merged then, so that an insertion costs little; asking for the front
+    in between merges them for that look only. `kept` [r, k, ...] and which of them count, `valid` bool[r, k]; `merges`:
+    how often waiting points were merged.
     """
 
-    def __init__(
-        self,
+    kept: Points
+    valid: Tensor
+    capacity: int
+    patience: int
+    waiting: tuple[Points, ...] = ()
+    merges: int = 0
+
+    @staticmethod
+    def empty(
         problem: Problem,
         runs: int,
         device: torch.device,
         dtype: torch.dtype,
         capacity: int,
         patience: int | None = None,
-    ) -> None:
-        self.capacity, self.patience, self.merges = capacity, patience or capacity, 0
-        self._kept = Points.empty(problem, runs, device=device, dtype=dtype)
-        self._valid = torch.zeros(runs, 0, dtype=torch.bool, device=device)
-        self._waiting: list[Points] = []
-        self._view: tuple[Points, Tensor] | None = None
+    ) -> Archive:
+        """An archive without points; `patience` is `capacity` unless given."""
+        kept = Points.empty(problem, runs, device=device, dtype=dtype)
+        valid = torch.zeros(runs, 0, dtype=torch.bool, device=device)
+        return Archive(kept, valid, capacity, patience or capacity)
 
-    def insert(self, points: Points) -> None:
-        """Takes notice of evaluated points [r, k, ...]."""
-        self._waiting.append(points)
-        self._view = None
-        if sum(map(len, self._waiting)) >= self.patience:
-            self._kept, self._valid = self._merged()
-            self._waiting = []
-            self.merges += 1
+    def insert(self, points: Points) -> Archive:
+        """The archive that has taken notice of evaluated points [r, k, ...]."""
+        waiting = (*self.waiting, points)
+        more = replace(self, waiting=waiting)
+        if sum(map(len, waiting)) < self.patience:
+            return more
+        kept, valid = more._merged
+        return Archive(kept, valid, self.capacity, self.patience, (), self.merges + 1)
 
     @property
     def is_merged(self) -> bool:
         """Whether no point waits, as after an insertion that led to a merge."""
-        return not self._waiting
+        return not self.waiting
 
+    @cached_property
     def _merged(self) -> tuple[Points, Tensor]:
-        old = self._kept.violation.masked_fill(~self._valid, torch.inf)
-        f = torch.cat([part.f for part in (self._kept, *self._waiting)], 1)
-        violation = torch.cat([old, *(part.violation for part in self._waiting)], 1)
+        old = self.kept.violation.masked_fill(~self.valid, torch.inf)
+        f = torch.cat([part.f for part in (self.kept, *self.waiting)], 1)
+        violation = torch.cat([old, *(part.violation for part in self.waiting)], 1)
         index, valid = keepers(f, violation, self.capacity)
         if f.device.type == "cpu":  # elsewhere the rows that do not count cost less than waiting for their number
             width = int(valid.sum(-1).max())
             index, valid = index[:, :width], valid[:, :width]
-        return self._kept.select(index, *self._waiting), valid
+        return self.kept.select(index, *self.waiting), valid
 
     def padded(self) -> tuple[Points, Tensor]:
         """All runs side by side: points [r, k, ...] and which of them count, bool[r, k]."""
-        if not self._waiting:
-            return self._kept, self._valid
-        if self._view is None:
-            self._view = self._merged()
-        return self._view
+        return self._merged if self.waiting else (self.kept, self.valid)
 
     def front(self, run: int) -> Points:
         """The points of one run, [n, ...]."""
@@ -77,22 +84,19 @@ class Archive:
 
     def take(self, index: Tensor) -> Archive:
         """The archive of some of the runs."""
-        part = object.__new__(Archive)
-        part.capacity, part.patience, part.merges = self.capacity, self.patience, self.merges
-        part._kept, part._valid, part._waiting = tree.take((self._kept, self._valid, self._waiting), index)
-        part._view = None
-        return part
+        kept, valid, waiting = tree.take((self.kept, self.valid, self.waiting), index)
+        return replace(self, kept=kept, valid=valid, waiting=waiting)
 
     def state(self) -> Any:
         """A tree of everything, for a checkpoint."""
-        return {"kept": self._kept, "valid": self._valid, "waiting": list(self._waiting), "merges": self.merges}
+        return {"kept": self.kept, "valid": self.valid, "waiting": list(self.waiting), "merges": self.merges}
 
-    def restore(self, saved: Any) -> None:
-        """Takes back a plain tree of `state`."""
-        self._kept = tree.restore(self._kept, saved["kept"])
-        self._valid = tree.restore(self._valid, saved["valid"])
-        self._waiting = [tree.restore(self._kept, points) for points in saved["waiting"]]
-        self._view, self.merges = None, saved["merges"]
+    def restored(self, saved: Any) -> Archive:
+        """The archive that `state` described as a plain tree."""
+        return replace(
+            self, kept=tree.restore(self.kept, saved["kept"]), valid=tree.restore(self.valid, saved["valid"]),
+            waiting=tuple(tree.restore(self.kept, points) for points in saved["waiting"]), merges=saved["merges"],
+        )  # fmt: skip
 
 
 def merged_front(parts: list[Points]) -> Points:

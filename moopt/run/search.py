@@ -1,31 +1,131 @@
-"""What a run needs to know before its first step: checks, defaults, and its description on disk."""
+"""What was asked of a search: checked once, and written down so that it can be asked again."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from moopt import catalogue
 from moopt.catalogue import sources
 from moopt.catalogue.describe import Undescribable, describe, describe_items, rebuild, rebuild_items
+from moopt.core import checks
 from moopt.core.algorithm import Algorithm, Asking, misfit
 from moopt.core.budget import Budget, Evaluations, Reached, Stalled
+from moopt.core.budget import budget as as_budget
 from moopt.core.checks import InputError, InputTypeError
-from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.space import Space
-from moopt.run.given import Initial
+from moopt.run.given import Initial, initial_from_json, initial_points, initial_to_json
+from moopt.run.versions import versions
 from moopt.storage.files import read_json
-
-if TYPE_CHECKING:
-    from moopt.run.run import Run
 
 EXPENSIVE_EVALUATIONS = 200  # up to here a model of the function pays for itself: reference Knowles 2006
 FILES = {"problem": "file", "algorithm": "algorithm_file"}  # of a configuration: what was made from a file
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Search:
+    """A problem, an algorithm, a budget, and how the runs are done; nothing of it changes on the way.
+
+    Run i of `runs` has `seed` + i. `initial`: the user's own points. `by_trials`: evaluations go one by one, by the
+    executor called `executor` (`None`: one that has no name). `picked`: what was chosen in place of the user.
+    """
+
+    problem: Problem
+    algorithm: Algorithm
+    budget: Budget
+    seed: int
+    runs: int
+    device: torch.device
+    dtype: torch.dtype
+    initial: Initial | None
+    by_trials: bool
+    executor: str | None = None
+    picked: str = ""
+
+    @staticmethod
+    def asked(
+        problem: Any, algorithm: Any, budget: Any, *, initial: Any, seed: int, runs: int, device: Any, dtype: Any,
+        executor: Any,
+    ) -> Search:  # fmt: skip
+        """What a user asks for with the arguments of `minimize`.
+
+        Raises ValueError or TypeError, with one sentence, for whatever does not fit together.
+        """
+        problem = check_problem(catalogue.problem(problem) if isinstance(problem, str) else problem)
+        algorithm, picked = catalogue.algorithm(algorithm) if isinstance(algorithm, str) else algorithm, ""
+        budget = default_budget(problem, algorithm) if budget is None else as_budget(budget)
+        if algorithm is None:
+            name = default_algorithm(problem, budget)
+            algorithm, picked = catalogue.algorithm(name), f"{name} was picked; "
+        if not isinstance(algorithm, Algorithm):
+            raise InputTypeError(f"algorithm: expected a name or an Algorithm, got {algorithm!r}")
+        catalogue.check_pair(problem, algorithm)
+        check_budget(problem, algorithm, budget)
+        seed, runs = checks.whole("seed", seed, low=-(2**62), high=2**62), checks.whole("runs", runs)
+        found_device, found_dtype = device_of(device), dtype_of(dtype)
+        points = None if initial is None else initial_points(problem, initial)
+        if points is not None and not isinstance(algorithm, Asking):
+            raise InputError(f"initial: {type(algorithm).__name__} learns by itself and takes no points")
+        by_trials = isinstance(algorithm, Asking) and (not problem.vectorized or executor is not None)
+        return Search(
+            problem, algorithm, budget, seed, runs, found_device, found_dtype, points, by_trials,
+            executor if isinstance(executor, str) else None, picked,
+        )  # fmt: skip
+
+    @property
+    def algorithm_name(self) -> str:
+        """How messages and files call the algorithm."""
+        return type(self.algorithm).__name__.lower()
+
+    def in_trials(self) -> Search:
+        """The same with evaluations one by one, as a loop of the user's own asks for them."""
+        return replace(self, by_trials=True)
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """`config.json` of a run in a folder, from which `from_json` makes the same search."""
+        content = {
+            "problem": {"name": self.problem.name, **described(self.problem)},
+            "algorithm": {"name": type(self.algorithm).__name__, **described(self.algorithm)},
+            "budget": describe(self.budget),
+            "seed": self.seed,
+            "runs": self.runs,
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "executor": self.executor,
+            "by_trials": self.by_trials,
+            "initial": None if self.initial is None else initial_to_json(self.initial),
+            "versions": versions(),
+        }
+        for key, thing in (("problem", self.problem), ("algorithm", self.algorithm)):
+            source = sources.source_of(thing)
+            if source is not None:
+                content[FILES[key]] = sources.kept(source, folder, describe_items(source.options))
+        return content
+
+    @staticmethod
+    def from_json(
+        content: dict[str, Any], folder: Path, problem: Any = None, algorithm: Any = None, budget: Any = None,
+        executor: Any = None,
+    ) -> Search:  # fmt: skip
+        """The search of the run in a folder, with what is given in place of what was written.
+
+        Raises ValueError or TypeError where it cannot be made or does not fit, KeyError for a foreign file.
+        """
+        found = from_config(content, "problem", problem, folder)
+        search = Search.asked(
+            found, from_config(content, "algorithm", algorithm, folder),
+            rebuild(content["budget"]) if budget is None else budget, initial=None, seed=content["seed"],
+            runs=content["runs"], device=content["device"], dtype=content["dtype"],
+            executor=executor or content["executor"],
+        )  # fmt: skip
+        initial = initial_from_json(found, content["initial"])
+        return replace(search, initial=initial, by_trials=content["by_trials"])
 
 
 def check_problem(problem: Any) -> Problem:
@@ -118,52 +218,6 @@ def described(thing: Any) -> dict[str, Any]:
         return {"described": describe(thing)}
     except Undescribable as error:
         return {"undescribed": str(error)}
-
-
-def config(run: Run, executor: Any) -> dict[str, Any]:
-    """`config.json`: from which `resume` makes the same run."""
-    from moopt.run.result import versions
-
-    content = {
-        "problem": {"name": run.problem.name, **described(run.problem)},
-        "algorithm": {"name": type(run.algorithm).__name__, **described(run.algorithm)},
-        "budget": describe(run.budget),
-        "seed": run.seed,
-        "runs": run.n_runs,
-        "device": str(run.device),
-        "dtype": str(run.dtype).removeprefix("torch."),
-        "executor": executor if isinstance(executor, str) else None,
-        "by_trials": run.by_trials,
-        "initial": None if run.initial is None else _initial_json(run.initial),
-        "versions": versions(),
-    }
-    for key, thing in (("problem", run.problem), ("algorithm", run.algorithm)):
-        source = sources.source_of(thing)
-        if source is not None and run.folder is not None:
-            content[FILES[key]] = sources.kept(source, run.folder, describe_items(source.options))
-    return content
-
-
-def _initial_json(initial: Initial) -> dict[str, Any]:
-    known = initial.known
-    return {
-        "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
-        "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
-    }  # fmt: skip
-
-
-def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
-    """The user's own points of an interrupted run."""
-    if saved is None:
-        return None
-    widths = (problem.n_var, problem.n_obj, problem.n_con)
-    x, f, g = (
-        torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
-        for rows, width in zip(saved["known"][:3], widths, strict=True)
-    )
-    known = Points(x, f, g, torch.tensor(saved["known"][3], dtype=torch.bool), problem.signs)
-    rest = torch.tensor(saved["x"], dtype=torch.float64).reshape(-1, problem.n_var)
-    return Initial(known, rest, [rebuild(values) for values in saved["values"]])
 
 
 def from_config(content: dict[str, Any], key: str, given: Any, folder: Path) -> Any:

@@ -1,0 +1,33 @@
+"""Drives a search by whole steps: generations that the problem evaluates at once, or updates of a learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moopt.core.algorithm import Asking, generation
+from moopt.core.points import Points
+from moopt.run.interrupts import Interrupts
+from moopt.run.progress import Progress
+
+
+def drive(
+    progress: Progress, answer: Callable[..., tuple[Points, Any]], interrupts: Interrupts, keep: Callable[[], None]
+) -> None:
+    """Goes on until the budget has ended. `answer` evaluates as `Problem.answer`; `keep` is called after each step."""
+    problem, algorithm, budget = progress.search.problem, progress.search.algorithm, progress.search.budget
+    while going := progress.going():
+        for index in going:
+            group, evaluated, memory = progress.groups[index], None, None
+            turn = progress.turn(index)
+            if isinstance(algorithm, Asking):
+                limit = group.remaining(budget)
+                state, spent, evaluated, memory = generation(
+                    algorithm, problem, group.state, turn, limit, group.memory, answer
+                )
+            else:
+                state, spent = algorithm.step(problem, group.state, turn)
+            with interrupts.whole():
+                snapshot = progress.book(index, group.after(state, spent, evaluated, memory), evaluated)
+                progress.show(snapshot)
+                keep()
