@@ -18,14 +18,16 @@ GROUPS = {  # from the top: a colour, and floors of names with what they do
         [("bridges", "other libraries and programs as contenders")],
     ]),
     "shows": ("#fdf0c4", [
+        [("run.run", "the facade: Run")],
         [("monitors", "watch: progress line, trackers")],
-        [("render", "fronts, trajectories, films")],
+        [("render", "trajectories, films")],
     ]),
     "the run": ("#fde2c4", [
-        [("run", "drives a search: groups, trials, archive, history, result")],
+        [("run", "drives a search: what was asked, where it is, result")],
     ]),
     "blocks": ("#d8f0d3", [
-        [("learning", "policies, rollouts"), ("physics", "rigid bodies"), ("surrogate", "models of functions")],
+        [("learning", "policies, rollouts"), ("physics", "rigid bodies"), ("render.plots", "fronts"),
+         ("surrogate", "models")],
         [("catalogue", "names"), ("executors", "evaluate"), ("operators", "create"), ("storage", "keeps")],
     ]),
     "contracts": ("#e6dcf5", [

@@ -10,6 +10,7 @@ import torch
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
 from moopt.core.budget import UNITS, first_of
+from moopt.executors.inline import Inline
 from moopt.experiment.frame import known_frame, scores
 from moopt.indicators.table import INDICATORS
 from moopt.storage import CheckpointError
@@ -217,6 +218,47 @@ def test_monitors_see_every_step_and_may_stop():
     assert seen == ["start", (1, 20, 20), (2, 40, 20), (3, 60, 20), Status.STOPPED]
     assert "stopped by a monitor" in result.message
     assert solve(monitors=[lambda snapshot: snapshot.step == 2]).spent["generations"] == 2
+
+
+def test_a_snapshot_stays_what_it_was(monkeypatch):
+    monkeypatch.setattr("moopt.run.group.ARCHIVE_CAPACITY", 100)
+    kept, told = [], []
+
+    def watch(snapshot):
+        kept.append(snapshot)
+        told.append(facts(snapshot))
+
+    def facts(snapshot):
+        front, history = snapshot.front(), snapshot.history.drop(columns="seconds")
+        return [
+            snapshot.step, snapshot.total_spent, snapshot.fraction, snapshot.failures, snapshot.runs.tolist(),
+            float(snapshot.indicator()[0]), front.f.tolist(), snapshot.population.x.tolist(), history.to_csv(),
+        ]  # fmt: skip
+
+    goal = Reached("hypervolume", 0.95) | Generations(30)  # some runs end before the others
+    solve(Bowls(constrained=True), nsga2(pop_size=60), goal, runs=4, seed=11, monitors=[watch])
+    assert len({len(snapshot.runs) for snapshot in kept}) > 1 and kept[-1].rows.kept
+    assert [facts(snapshot) for snapshot in kept] == told
+
+
+def test_a_monitor_that_raises_loses_no_trial(tmp_path):
+    """Of trials that end together all are booked before it sees the first."""
+
+    class Together(Inline):
+        """Ends all that it has at the same time."""
+
+        def wait(self, timeout=None):
+            return [outcome for _ in range(self.pending) for outcome in super(Together, self).wait(timeout)]
+
+    def watch(snapshot):
+        raise RuntimeError("the disk of the monitor is full")
+
+    with pytest.raises(RuntimeError, match="of the monitor"):
+        solve(BEAM, nsga2(pop_size=4), 8, runs=2, executor=Together(), monitors=[watch], out=tmp_path / "run")
+    run = moopt.Run.reopen(tmp_path / "run", problem=BEAM, progress=False, executor=Together())
+    result = run.result()
+    assert result.spent["evaluations"] == 8 and [trial.status for trial in result.trials] == ["finished"] * 8
+    run.close()
 
 
 def test_watching_changes_nothing():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple
 
 import torch
@@ -24,27 +23,40 @@ P = TypeVar("P", bound=Problem, default=Any)  # the kind of problem
 S = TypeVar("S", default=Any)  # the state
 
 
-@dataclass(frozen=True)
 class Turn:
     """What the loop says at a step.
 
     `rng`: its random numbers; `fraction` float64[r], on the CPU: the share of the budget that each run has used before
-    it, in [0, 1], NaN where nobody knows. Where points are asked for one by one, `wanted` says how many (`None`: what
-    the algorithm prefers) and `pending` [r, p, d] which were asked for and are not yet told.
+    it, in [0, 1], NaN where nobody knows (given as such, or as a function that is asked only where an algorithm asks).
+    Where points are asked for one by one, `wanted` says how many (`None`: what the algorithm prefers) and `pending`
+    [r, p, d] which were asked for and are not yet told.
     """
 
-    rng: Rng
-    fraction: Tensor = None  # type: ignore[assignment]
-    wanted: int | None = None
-    pending: Tensor | None = None
+    __slots__ = ("_fraction", "pending", "rng", "wanted")
 
-    def __post_init__(self) -> None:
-        if self.fraction is None:
-            object.__setattr__(self, "fraction", torch.full((self.rng.runs,), torch.nan, dtype=torch.float64))
+    def __init__(
+        self,
+        rng: Rng,
+        fraction: Tensor | Callable[[], Tensor] | None = None,
+        wanted: int | None = None,
+        pending: Tensor | None = None,
+    ) -> None:
+        self.rng, self._fraction, self.wanted, self.pending = rng, fraction, wanted, pending
+
+    @property
+    def fraction(self) -> Tensor:
+        """The share of the budget used."""
+        if self._fraction is None:
+            return torch.full((self.rng.runs,), torch.nan, dtype=torch.float64)
+        return self._fraction if isinstance(self._fraction, Tensor) else self._fraction()
 
     def fold(self, *purpose: int) -> Turn:
         """The same with the random numbers of a named stream."""
-        return Turn(self.rng.fold(*purpose), self.fraction, self.wanted, self.pending)
+        return Turn(self.rng.fold(*purpose), self._fraction, self.wanted, self.pending)
+
+    def asking(self, wanted: int | None, pending: Tensor | None) -> Turn:
+        """The same where so many points are wanted, and others pending."""
+        return Turn(self.rng, self._fraction, wanted, pending)
 
 
 class Algorithm(ABC, Generic[P, S]):

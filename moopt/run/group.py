@@ -92,9 +92,11 @@ class Group:
 
         The clock counts only where nothing else tells how far a run is: a run that is resumed shall see the same.
         """
-        share = self.used(budget, scorer, math.nan)
-        if math.isnan(share[0]):  # which is so for all runs or none
-            share = self.used(budget, scorer, seconds)
+
+        def share() -> Tensor:
+            known = self.used(budget, scorer, math.nan)  # NaN for all runs or none
+            return self.used(budget, scorer, seconds) if math.isnan(known[0]) else known
+
         return Turn(self.rng.fold(STEP, self.clock), share)
 
     def used(self, budget: Budget, scorer: Scorer, seconds: float) -> Tensor:

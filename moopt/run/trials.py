@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -74,7 +73,7 @@ class Trials:
         """About `n` new trials, at most `limit`."""
         group = self.progress.groups[run]
         pending = self.ledger.pending_x(run) if self.ledger.hears_any else None
-        turn = replace(self.progress.turn(run), wanted=n, pending=pending)
+        turn = self.progress.turn(run).asking(n, pending)
         x, columns, state = self.algorithm.ask(self.search.problem, group.state, turn)
         if limit is not None and limit < x.shape[1]:
             x, columns = x[:, :limit], {name: column[:, :limit] for name, column in columns.items()}
