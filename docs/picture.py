@@ -1,6 +1,6 @@
 """Draws `docs/architecture.svg`: `python docs/picture.py` after a change of the floors.
 
-`tests/test_docs.py` compares the names with `FLOORS` of `tests/test_house.py`.
+`tests/house/test_docs.py` compares the names with `FLOORS` of `tests/house/test_house.py`.
 """
 
 from __future__ import annotations

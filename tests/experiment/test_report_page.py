@@ -2,19 +2,15 @@
 
 import io
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pandas
 import pytest
 
+import browser as driver
+import synthetic_study as synthetic
 from moopt.experiment.report.live import LiveReport
 from moopt.experiment.report.page import render, write_report
-
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
-import browser as driver  # noqa: E402
-import synthetic_study as synthetic  # noqa: E402
 
 NEEDED = "needs Chromium on the path (Debian's package chromium), or its path in the variable CHROMIUM"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(driver.find_chromium() is None, reason=NEEDED)]

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def floors():
-    spec = importlib.util.spec_from_file_location("floors", Path(__file__).parents[1] / "benchmarks" / "floors.py")
+    spec = importlib.util.spec_from_file_location("floors", Path(__file__).parents[2] / "benchmarks" / "floors.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

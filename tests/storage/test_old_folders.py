@@ -9,19 +9,11 @@ import pytest
 import torch
 
 import moopt
+import old_folders
 from moopt import experiment
 
-SUPPORT, DATA = Path(__file__).parent / "support", Path(__file__).parent / "data" / "v010"
+DATA = Path(__file__).parents[1] / "data" / "v010"
 NAMES = sorted(path.name for path in DATA.iterdir() if (path / "begun").is_dir())
-
-
-@pytest.fixture
-def old_folders(monkeypatch):
-    """The module that made the folders; the user's own module is beside it."""
-    monkeypatch.syspath_prepend(str(SUPPORT))
-    import old_folders
-
-    return old_folders
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def test_there_is_one_of_each_kind():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_result_is_loaded(old_folders, name):
+def test_a_result_is_loaded(name):
     found = moopt.Result.load(DATA / name / "finished")
     asked = old_folders.RUNS[name]["problem"]
     assert found.status == "finished" and found.problem.name == asked.name and type(found.problem) is type(asked)
@@ -51,7 +43,7 @@ def test_a_result_is_loaded(old_folders, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_interrupted_run_goes_on(old_folders, copied, name):
+def test_an_interrupted_run_goes_on(copied, name):
     folder = copied(f"{name}/begun")
     before = json.loads((folder / "result.json").read_text())
     assert before["status"] == "interrupted"
@@ -64,7 +56,7 @@ def test_an_interrupted_run_goes_on(old_folders, copied, name):
     assert type(done.problem) is type(old_folders.RUNS[name]["problem"])
 
 
-def test_options_budgets_and_given_points_are_those_that_were_asked(old_folders, copied):
+def test_options_budgets_and_given_points_are_those_that_were_asked(copied):
     for name in NAMES:
         asked = old_folders.RUNS[name]
         run = moopt.Run.reopen(copied(f"{name}/begun"))
@@ -114,7 +106,7 @@ def test_a_finished_study_is_found_finished(copied, no_work):
     assert same(study.front("zdt1", "nsga2", 1).points.f, f)
 
 
-def test_a_finished_study_of_objects_is_found_finished(old_folders, copied, no_work):
+def test_a_finished_study_of_objects_is_found_finished(copied, no_work):
     folder = copied("objects")
     before = experiment.read(folder)
     assert before.is_complete and len(before.results) == 16 and len(before.runs) == 18

@@ -18,7 +18,7 @@ import pytest
 import moopt
 from moopt import catalogue
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENGINE, CATALOGUES = ROOT / "moopt", (ROOT / "problems", ROOT / "algorithms")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

@@ -6,22 +6,18 @@ import itertools
 import json
 import math
 import re
-import sys
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import moopt
+import synthetic_study as synthetic
 from moopt.experiment.report import figures
 from moopt.experiment.report.page import asset, render, write_report
 from moopt.experiment.report.single import RunStudy, report_of_run
-
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
-import synthetic_study as synthetic  # noqa: E402
 
 NASTY = synthetic.NASTY
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import kill_driver
 import moopt
 from moopt import EnvSteps, FunctionProblem, Generations, Integer, Real
 from moopt.testing import Bowls
 
-DRIVER = Path(__file__).with_name("kill_driver.py")
+DRIVER = Path(kill_driver.__file__)
 
 
 def digest(result):
@@ -149,13 +150,7 @@ def test_the_expensive_slice_loses_and_repeats_nothing(tmp_path, caplog):
     # given the journalled order, the same points are suggested
     for path in (folder / "run" / "checkpoints").iterdir():
         path.unlink()
-    sys.path.insert(0, str(DRIVER.parent))
-    try:
-        import kill_driver
-
-        again = moopt.resume(folder / "run", problem=kill_driver.expensive_problem(folder), progress=False)
-    finally:
-        sys.path.remove(str(DRIVER.parent))
+    again = moopt.resume(folder / "run", problem=kill_driver.expensive_problem(folder), progress=False)
     assert "suggests other points" not in caplog.text
     assert [t.x for t in again.trials] == [asked[i] for i in range(16)]
     assert torch.isfinite(again.front.f).all() and os.path.exists(folder / "run" / "front.csv")

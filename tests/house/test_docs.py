@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
 AREAS = sorted(path for path in DECISIONS.glob("*.md") if path.stem != "index")
 GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
@@ -90,8 +90,9 @@ def test_the_index_lists_every_decision():
 @pytest.mark.parametrize(
     "name, there",
     [
-        ("tests/test_docs.py::test_the_index_lists_every_decision", True), ("tests/test_docs.py::test_nothing", False),
-        ("tests/test_nowhere.py::test_nothing", False), ("docs/speed.md", True), ("docs/nowhere.md", False),
+        ("tests/house/test_docs.py::test_the_index_lists_every_decision", True),
+        ("tests/house/test_docs.py::test_nothing", False), ("tests/test_nowhere.py::test_nothing", False),
+        ("docs/speed.md", True), ("docs/nowhere.md", False),
         ("expensive.toml", True), ("nowhere.toml", False), ("Points.select", True), ("Points.chosen_by", False),
     ],
 )  # fmt: skip
@@ -122,7 +123,7 @@ def test_guides_name_files_that_exist(path):
 
 def test_the_page_and_the_picture_show_the_floors():
     """From the top, what the test of imports calls `FLOORS`; `python docs/picture.py` draws."""
-    nodes = ast.parse(read(ROOT / "tests" / "test_house.py")).body
+    nodes = ast.parse(read(ROOT / "tests" / "house" / "test_house.py")).body
     assigned = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
     floors = [sorted(line.replace("moopt.", "").split()) for line in ast.literal_eval(assigned["FLOORS"])][::-1]
     rows = re.findall(r"^\| (`.+?`) \|", read(ROOT / "docs" / "architecture.md"), flags=re.MULTILINE)

@@ -5,10 +5,8 @@ import itertools
 import json
 import math
 import re
-import sys
 import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,13 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import synthetic_study as synthetic
 from moopt.experiment.report import facts, figures, tables
 from moopt.experiment.report.diagram import critical_difference
 from moopt.experiment.report.page import asset
 from moopt.experiment.report.protocols import Comparison, final_values, quantiles
-
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves it out
-import synthetic_study as synthetic  # noqa: E402
 
 # figures
 
