@@ -9,6 +9,7 @@ import torch
 
 import moopt
 from moopt.executors import Ray, executor
+from moopt.testing import check_executor
 
 pytest.importorskip("ray")
 
@@ -51,29 +52,8 @@ def test_every_end_becomes_an_outcome_and_the_others_go_on(ray):
     assert ray.pending == 0 and ray.wait() == []
 
 
-def test_retries_and_keys(ray, tmp_path):
-    def third_time(name):
-        place = tmp_path / name
-        place.mkdir(exist_ok=True)
-        (place / str(len(list(place.iterdir())))).touch()
-        if len(list(place.iterdir())) < 3:
-            raise OSError("not yet")
-        return 7
-
-    with pytest.raises(RuntimeError, match="not started"):
-        ray.submit(0, "x")
-    ray.start(third_time, retries=2)
-    with pytest.raises(RuntimeError, match="already started"):
-        ray.start(third_time)
-    ray.submit(4, "x")
-    with pytest.raises(ValueError, match="expected one that is not pending, got 4 twice"):
-        ray.submit(4, "y")
-    assert ray.wait(0) == []
-    (outcome,) = ray.wait()
-    assert (outcome.key, outcome.value, outcome.error, outcome.attempts) == (4, 7, None, 3)
-    ray.submit(5, "late")
-    ray.close(cancel=False)
-    assert [outcome.value for outcome in ray.wait()] == [7]
+def test_ray_keeps_the_contract_of_executors():
+    check_executor(lambda: Ray(2), timeout=20.0, patience=120.0)
 
 
 def test_a_search_on_ray_finds_what_one_in_this_process_finds():

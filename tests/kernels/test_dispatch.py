@@ -12,6 +12,7 @@ from moopt.kernels.kernel import Kernel
 from moopt.kernels.philox import bits, uniform
 from moopt.kernels.ranking import rank
 from moopt.kernels.variation import Settings
+from moopt.testing import check_kernel
 
 PACKAGES = [
     importlib.import_module(p.name) for p in pkgutil.iter_modules(moopt.kernels.__path__, "moopt.kernels.") if p.ispkg
@@ -71,40 +72,43 @@ def test_every_kernel_is_a_sound_operator(name):
     torch.library.opcheck(getattr(torch.ops.moopt, name), tuple(arguments(name, 3)))
 
 
+def called(name, seed, batch):
+    """Arguments as the kernel is called with, where those of its operator are packed."""
+    given = arguments(name, seed, batch)
+    if name == "children":
+        given[-2:] = [5, 2**62, 9], SETTINGS
+    if name == "rows":
+        leaves, _, index = given
+        given = [[leaves[:2], leaves[2:]], index]
+    if name == "bits":
+        given[1] = 2**62
+    return given
+
+
+def nearly(found, expected):
+    """Equal but for rounding."""
+    return torch.allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+def filled(boxes):
+    """The volume of the box from the point (-2, -2, ...) on that boxes [..., b, m] leave free."""
+    low, high = boxes
+    return (high - low.clamp_min(-2.0)).clamp_min(0.0).prod(-1).sum(-1)
+
+
+def of_one_volume(found, expected):
+    """Boxes may be cut in another order, and sets that need few of them have others beside them in a batch."""
+    return nearly(filled(found), filled(expected))
+
+
+# where versions add in another order, or have a power function of their own
+ROUNDED = {name: {"close": nearly} for name in ("children", "contributions", "perceptron", "volume")}
+LOOSE = {**ROUNDED, "boxes": {"close": of_one_volume, "same": of_one_volume}}
+
+
 @pytest.mark.parametrize("name", KERNELS)
-def test_vmap_gives_what_a_loop_gives(name):
-    operator = getattr(torch.ops.moopt, name)
-    given = arguments(name, 5, (4, 2) if name != "children" else (4, 1))
-    dims = tuple(
-        0 if isinstance(value, torch.Tensor) and value.shape[0] == 4 else [0] * len(value)
-        if isinstance(value, list) and isinstance(value[0], torch.Tensor) else None
-        for value in given
-    )  # fmt: skip
-
-    def one(i):
-        return [
-            value if dim is None else value[i] if dim == 0 else [item[i] for item in value]
-            for value, dim in zip(given, dims, strict=True)
-        ]
-
-    # what is no tensor is bound outside, because vmap takes tensors only
-    tensors = [i for i, dim in enumerate(dims) if dim is not None]
-
-    def bound(*values):
-        full = list(given)
-        for i, value in zip(tensors, values, strict=True):
-            full[i] = value
-        return operator(*full)
-
-    found = torch.vmap(bound, in_dims=tuple(dims[i] for i in tensors))(*(given[i] for i in tensors))
-    for i in range(4):
-        expected = operator(*one(i))
-        got = [v[i] for v in found] if not isinstance(found, torch.Tensor) else found[i]
-        if name == "boxes":  # whoever needs more boxes decides how many without volume follow the others'
-            most = expected[0].shape[-2]
-            assert all(bool((side[..., most:, :] == 1.1).all()) for side in got)
-            got = [side[..., :most, :] for side in got]
-        assert equal(got, list(expected) if not isinstance(expected, torch.Tensor) else expected)
+def test_kernels_keep_their_contract(name):
+    check_kernel(KERNELS[name], *called(name, 5, (4,) if name == "children" else (4, 2)), **LOOSE.get(name, {}))
 
 
 def test_an_axis_that_is_not_the_first_and_arguments_without_it():
