@@ -1,6 +1,6 @@
 """Draws `docs/architecture.svg`: `python docs/picture.py` after a change of the floors.
 
-`tests/test_docs.py` compares the names with `FLOORS` of `tests/test_house.py`.
+`tests/house/test_docs.py` compares the names with `FLOORS` of `tests/house/test_house.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from pathlib import Path
 
 GROUPS = {  # from the top: a colour, and floors of names with what they do
     "doors": ("#d7e3fc", [
+        [("__main__", "python -m moopt")],
         [("cli", "solve, resume, list, bench, report, render"), ("testing", "checks problems and algorithms")],
         [("moopt", "the public names")],
         [("api", "minimize, resume")],

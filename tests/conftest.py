@@ -121,7 +121,7 @@ def compile_triton(tmp_path):
         pytest.skip("Triton with its backend for NVIDIA GPUs is not installed")
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path)
-    driver = str(Path(__file__).parent / "compile_triton.py")
+    driver = str(Path(__file__).parent / "support" / "compile_triton.py")
 
     def compiled(kernel, signature, constants=None, divisible=(), **options):
         asked = json.dumps([kernel, signature, constants or {}, list(divisible), options])

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import house_problems
-
 import moopt
 from moopt import experiment
 
