@@ -1,7 +1,7 @@
 """Do the tests notice when the code is wrong? `python tests/mutants.py`, which takes about an hour on two cores.
 
 A mutant is the code with one small fault: a comparison or an operator exchanged, a number off by one, a condition
-negated, a loop that never runs (the operators of Cosmic Ray). `--number` of them are drawn with `--seed` from the folders
+negated, a loop that never runs (the operators of Cosmic Ray). `--number` are drawn with `--seed` from the folders
 in `WHERE`, and each meets the fast tests that ran its line, quickest first. A mutant lives if none of them fails. The
 table, with every mutant that lives, goes to `benchmarks/results/mutants.md`; a second call goes on where the first one
 was stopped. `--again` asks only those that lived. Needs `pip install cosmic-ray pytest-cov`.
