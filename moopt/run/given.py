@@ -62,14 +62,15 @@ def _check(problem: Problem, x: Tensor) -> None:
     outside = ~problem.space.contains(x)
     if outside.any():
         i = int(outside.nonzero()[0, 0])
-        raise InputError(f"initial point {i + 1}: expected a point of the space, got {x[i].tolist()}")
+        got = "one outside" if problem.space.blocks else x[i].tolist()
+        raise InputError(f"initial point {i + 1}: expected a point of the space, got {got}")
 
 
 def _frame(problem: Problem, frame: Any) -> Initial:
     """Rows with all objectives count as evaluated, in the user's sign; other rows are yet to evaluate."""
     names, labels, constraints = list(problem.space.variables), problem.objective_labels, problem.constraint_labels
     columns = problem.space.names
-    flat = all(name in frame.columns for name in columns)
+    flat = not problem.space.blocks and all(name in frame.columns for name in columns)
     missing = [name for name in (columns if flat else names) if name not in frame.columns]
     if missing:
         raise InputError(f"initial: expected columns {names}, got none for {missing}")

@@ -110,7 +110,10 @@ class Result:
         return [trial.error for trial in self.trials if trial.error]
 
     def to_dataframe(self, points: Points | None = None) -> pandas.DataFrame:
-        """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name."""
+        """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name.
+
+        Weights are left out: they stand in `front.x`, and `problem.space.decode` gives them by name.
+        """
         return table_of(self.problem, self.front if points is None else points)
 
     def best(self, weights: Mapping[str, float] | Sequence[float] | None = None) -> dict[str, Any]:
@@ -134,7 +137,9 @@ class Result:
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
-        return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0])
+        point = self.front.select(torch.tensor([i]))
+        blocks = self.problem.space.decode(point.x)[0] if self.problem.space.blocks else {}
+        return blocks | self.to_dataframe(point).to_dict("records")[0]
 
     def pick(self, which: str | int = "knee") -> int:
         """The row of `front` (and of front.csv) that is meant: "knee", "best:NAME" of an objective, or the row itself.
@@ -237,17 +242,17 @@ class Result:
 
 
 def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
-    """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name."""
+    """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name; weights are left out."""
     import pandas
 
     table: dict[str, Any] = {}
-    names = problem.space.names
-    for name, values in problem.space.table(points.x).items():
-        place = problem.space.columns[name]
-        if names[place.start] == name:
+    names = iter(problem.space.names)
+    for name, values in problem.space.table(points.x, blocks=False).items():
+        own = [next(names) for _ in range(problem.space.variables[name].n_columns)]
+        if own == [name]:
             table[name] = values
         else:  # several columns under one name
-            table |= {names[place.start + i]: [v[i] for v in values] for i in range(place.stop - place.start)}
+            table |= {column: [value[i] for value in values] for i, column in enumerate(own)}
     constraints = problem.constraint_values(points.g)
     table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
     table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}

@@ -24,6 +24,7 @@ from moopt.core.random import Rng
 from moopt.executors import Executor
 from moopt.executors import executor as as_executor
 from moopt.run import setup
+from moopt.run.archives.pareto import capacity
 from moopt.run.conclusion import results
 from moopt.run.given import Initial, initial_points
 from moopt.run.group import INITIAL, Group
@@ -37,8 +38,6 @@ from moopt.run.threads import threads, with_own_threads, worth
 from moopt.run.trials import Ledger, Trial
 from moopt.storage import CheckpointError, Keeper, RunFolder
 from moopt.storage.files import read_json, write_json
-
-ARCHIVE_CAPACITY = 1000  # points a run keeps
 
 
 class Run:
@@ -126,7 +125,7 @@ class Run:
             run = cls(
                 found, setup.from_config(content, "algorithm", algorithm, path),
                 rebuild(content["budget"]) if budget is None else budget,
-                initial=setup.initial_from_json(found, content["initial"]), seed=content["seed"],
+                initial=setup.initial_from_json(found, content["initial"], path), seed=content["seed"],
                 runs=content["runs"], monitors=monitors, progress=progress, device=content["device"],
                 dtype=content["dtype"], executor=executor or content["executor"],
             )  # fmt: skip
@@ -236,7 +235,8 @@ class Run:
     def _open(self, runs: torch.Tensor) -> Group:
         rng = Rng(self.seed + runs, device=self.device, dtype=self.dtype)
         patience = 1 if self.by_trials else None  # a trial takes long: what it changed is worth a merge
-        group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, ARCHIVE_CAPACITY, patience)
+        size = capacity(self.problem, self.dtype)
+        group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, size, patience)
         self.groups.append(group)
         self.active.append(True)
         if self.ledger is not None:

@@ -18,6 +18,7 @@ from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.space import Space
 from moopt.run.given import Initial
+from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def config(run: Run, executor: Any) -> dict[str, Any]:
         "dtype": str(run.dtype).removeprefix("torch."),
         "executor": executor if isinstance(executor, str) else None,
         "by_trials": run.by_trials,
-        "initial": None if run.initial is None else _initial_json(run.initial),
+        "initial": None if run.initial is None else _initial_json(run.initial, run.problem, run.folder),
         "versions": versions(),
     }
     for key, thing in (("problem", run.problem), ("algorithm", run.algorithm)):
@@ -144,18 +145,25 @@ def config(run: Run, executor: Any) -> dict[str, Any]:
     return content
 
 
-def _initial_json(initial: Initial) -> dict[str, Any]:
+def _initial_json(initial: Initial, problem: Problem, folder: Path | None) -> dict[str, Any]:
     known = initial.known
+    if problem.space.blocks and folder is not None:  # too many numbers for JSON
+        points = {"x": initial.x, "known": [known.x, known.f, known.g, known.failed]}
+        write_tree(folder / "initial.safetensors", points)
+        return {"file": "initial.safetensors"}
     return {
         "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
         "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
     }  # fmt: skip
 
 
-def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
+def initial_from_json(problem: Problem, saved: dict[str, Any] | None, folder: Path) -> Initial | None:
     """The user's own points of an interrupted run."""
     if saved is None:
         return None
+    if "file" in saved:
+        points = read_checkpoint(folder / saved["file"])
+        return Initial(Points(*points["known"], problem.signs), points["x"], problem.space.decode(points["x"]))
     widths = (problem.n_var, problem.n_obj, problem.n_con)
     x, f, g = (
         torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()

@@ -30,7 +30,7 @@ _log = logging.getLogger("moopt")
 
 @dataclass
 class Trial:
-    """One evaluation. `values`: the user's named values; `x`: the same in search coordinates.
+    """One evaluation. `values`: the user's named values; `x`: the same in search coordinates, a tensor with weights.
 
     `seed`: what a stochastic problem draws from, the same for all trials of one ask. `f` (minimised), `g`, `cost` (in
     the problem's `cost_unit`) and `f_var` (where known) are set when it finished, `error` when it failed. In a loop of
@@ -39,7 +39,7 @@ class Trial:
 
     id: int
     run: int
-    x: list[float]
+    x: list[float] | Tensor
     values: dict[str, Any]
     f: list[float] | None = None
     g: list[float] | None = None
@@ -192,7 +192,7 @@ class Ledger:
     def _open(
         self, batch: Batch, values: list[dict[str, Any]], event: dict[str, Any], group: Group, rng: Rng
     ) -> list[Trial]:
-        rows, k = batch.x.flatten(0, 1).detach().cpu().double().tolist(), batch.x.shape[1]
+        rows, k = self.problem.space.rows(batch.x.flatten(0, 1)), batch.x.shape[1]
         runs = group.runs.tolist()
         seeds = [rng.take(i).seed() if self.problem.stochastic else None for i in range(len(runs))]
         new = [
@@ -265,7 +265,7 @@ class Ledger:
             for outcome in event["trials"]:
                 vars(self.trials[outcome["id"]]).update(outcome)
         else:
-            rows = torch.tensor([x for _, _, x, _ in event["trials"]], dtype=torch.float64)
+            rows = self.problem.space.from_rows([x for _, _, x, _ in event["trials"]])
             for (number, run, x, seed), values in zip(event["trials"], self.problem.space.decode(rows), strict=True):
                 self.trials.append(Trial(number, run, x, values, seed=seed, _problem=self.problem))
 
@@ -277,20 +277,21 @@ class Ledger:
             self._recall(event)
             return self.finish(event["group"], group, turn, [self.trials[o["id"]] for o in event["trials"]])
         new = self.ask(event["group"], group, turn(group), event["n"], event["limit"])
-        if [trial.x for trial in new] != [x for _, _, x, *_ in event["trials"]]:
+        space = self.problem.space
+        rows = space.from_rows([x for _, _, x, *_ in event["trials"]])
+        if not torch.equal(space.from_rows([trial.x for trial in new]), rows):
             _log.warning("the algorithm suggests other points than before the interruption: keeping the journal's")
             batch = self.batches[event["group"]][-1]
-            rows = torch.tensor([x for _, _, x, *_ in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
-            batch.x = rows.reshape(batch.x.shape)
-            for trial, values, (_, _, x, *_) in zip(new, self.problem.space.decode(rows), event["trials"], strict=True):
+            batch.x = rows.to(batch.x).reshape(batch.x.shape)
+            for trial, values, (_, _, x, *_) in zip(new, space.decode(rows.to(batch.x)), event["trials"], strict=True):
                 trial.x, trial.values = x, values
         return []
 
 
 def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) -> Points:
     """Points x[..., n, d] as trials of one ask, by a started executor without other work; what raises has failed."""
-    rows = x.reshape(-1, x.shape[-1]).detach().cpu().double()
-    pairs = zip(rows.tolist(), problem.space.decode(rows), strict=True)
+    rows = x.reshape(-1, x.shape[-1])
+    pairs = zip(problem.space.rows(rows), problem.space.decode(rows), strict=True)
     trials = [Trial(i, 0, row, values, seed=seed) for i, (row, values) in enumerate(pairs)]
     for trial in trials:
         executor.submit(trial.id, trial.payload)
