@@ -225,10 +225,18 @@ class Weights(Variable):
         """Whether the numbers have bounds."""
         return self.low is not None
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest number, infinite where there are no bounds."""
+        return (-math.inf, math.inf) if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def reach(self) -> float:
+        """How far mutation moves a number at most, where there are no bounds."""
+        return 1.0 if self.scale is None else self.scale
+
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """One number each, infinite where there are no bounds."""
-        low, high = (-math.inf, math.inf) if self.low is None or self.high is None else (self.low, self.high)
-        return np.array([low], dtype=float), np.array([high], dtype=float)
+        return np.array(self.ends[:1], dtype=float), np.array(self.ends[1:], dtype=float)
 
     def decode(self, columns: np.ndarray) -> list[Any]:
         return [torch.from_numpy(row.copy()) for row in columns]
@@ -247,21 +255,20 @@ class Weights(Variable):
 
     def from_cube(self, z: Tensor) -> Tensor:
         """As `Space.from_cube`; without bounds the quantile of the normal distribution, z in (0, 1)."""
-        if self.low is None or self.high is None:
-            return torch.special.ndtri(z) * self.scale
-        return (self.low + z * (self.high - self.low)).clamp(self.low, self.high)
+        low, high = self.ends
+        return (low + z * (high - low)).clamp(low, high) if self.is_bounded else torch.special.ndtri(z) * self.reach
 
     def to_cube(self, x: Tensor) -> Tensor:
         """As `Space.to_cube`; without bounds the normal distribution function."""
-        if self.low is None or self.high is None:
-            return torch.special.ndtr(x / self.scale)
-        return (x - self.low) / (self.high - self.low)
+        low, high = self.ends
+        place: Tensor = (x - low) / (high - low) if self.is_bounded else torch.special.ndtr(x / self.reach)
+        return place
 
     def repair(self, x: Tensor) -> Tensor:
         """As `Space.repair`."""
-        return x.clamp(self.low, self.high) if self.is_bounded else x
+        return x.clamp(*self.ends) if self.is_bounded else x
 
     def contains(self, x: Tensor) -> Tensor:
         """As `Space.contains`."""
-        inside = (x >= self.low) & (x <= self.high) if self.is_bounded else torch.isfinite(x)
-        return inside.all(-1)
+        low, high = self.ends
+        return ((x >= low) & (x <= high) & torch.isfinite(x)).all(-1)

@@ -94,7 +94,7 @@ class Variation:
             pair = sbx(u[..., place], a[..., place], b[..., place], bottom, top, self.crossover_eta)
             born = torch.cat(pair, -2)
             if probability:
-                reach = () if block.is_bounded else (born - block.scale, born + block.scale)
+                reach = () if block.is_bounded else (born - block.reach, born + block.reach)
                 bottom, top = reach or (bottom, top)
                 born = polynomial_mutation(v[..., place], born, bottom, top, self.mutation_eta, probability)
             children[..., place] = born

@@ -139,7 +139,7 @@ class Result:
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
         point = self.front.select(torch.tensor([i]))
         blocks = self.problem.space.decode(point.x)[0] if self.problem.space.blocks else {}
-        return blocks | self.to_dataframe(point).to_dict("records")[0]
+        return {**blocks, **self.to_dataframe(point).to_dict("records")[0]}
 
     def pick(self, which: str | int = "knee") -> int:
         """The row of `front` (and of front.csv) that is meant: "knee", "best:NAME" of an objective, or the row itself.

@@ -163,7 +163,8 @@ def initial_from_json(problem: Problem, saved: dict[str, Any] | None, folder: Pa
         return None
     if "file" in saved:
         points = read_checkpoint(folder / saved["file"])
-        return Initial(Points(*points["known"], problem.signs), points["x"], problem.space.decode(points["x"]))
+        x, f, g, failed = points["known"]
+        return Initial(Points(x, f, g, failed, problem.signs), points["x"], problem.space.decode(points["x"]))
     widths = (problem.n_var, problem.n_obj, problem.n_con)
     x, f, g = (
         torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()

@@ -23,7 +23,7 @@ from moopt.core.random import Rng
 from moopt.executors import Executor, Outcome
 from moopt.run.group import INITIAL, TRIALS, Group
 from moopt.run.interrupts import Interrupts
-from moopt.storage.journal import Journal
+from moopt.storage.log import Event, Log
 
 _log = logging.getLogger("moopt")
 
@@ -144,7 +144,7 @@ class Ledger:
         self,
         problem: Problem,
         algorithm: Asking,
-        journal: Journal | None,
+        journal: Log | None,
         interrupts: Interrupts,
     ) -> None:
         self.problem, self.algorithm, self.journal, self.interrupts = problem, algorithm, journal, interrupts
@@ -152,6 +152,7 @@ class Ledger:
         self.trials: list[Trial] = []
         self.batches: list[list[Batch]] = []  # open ones of each group
         self.events = 0
+        self.history: list[Event] = [event for _, event in journal.read()] if journal else []
 
     def open_trials(self, group: int) -> list[Trial]:
         """Trials of a group that are asked and not told."""
@@ -206,11 +207,12 @@ class Ledger:
 
     def unheard(self) -> list[dict[str, Any]]:
         """Journal events that the groups' states do not contain yet."""
-        return self.journal.events[self.events :] if self.journal else []
+        return self.history[self.events :]
 
     def _record(self, event: dict[str, Any]) -> None:
-        if self.journal is not None and len(self.journal.events) == self.events:
-            self.journal.append(event)
+        if self.journal is not None and len(self.history) == self.events:
+            self.journal.append([event])
+            self.history.append(event)
         self.events += 1
 
     def finish(
@@ -257,7 +259,7 @@ class Ledger:
         """Takes back `saved` together with the trials of the journal's events up to it."""
         self.events = saved["events"]
         self.batches = [[Batch(**batch) for batch in group] for group in saved["batches"]]
-        for event in self.journal.events[: self.events] if self.journal else []:
+        for event in self.history[: self.events]:
             self._recall(event)
 
     def _recall(self, event: dict[str, Any]) -> None:

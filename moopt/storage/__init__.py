@@ -5,5 +5,6 @@ from moopt.storage.files import CheckpointError
 from moopt.storage.folder import RunFolder
 from moopt.storage.journal import Journal
 from moopt.storage.keeper import Keeper
+from moopt.storage.log import Lease, Log
 
-__all__ = ["CheckpointError", "Journal", "Keeper", "RunFolder", "read_newest", "write_checkpoint"]
+__all__ = ["CheckpointError", "Journal", "Keeper", "Lease", "Log", "RunFolder", "read_newest", "write_checkpoint"]
