@@ -101,7 +101,8 @@ class Journal(Log):
         if size < self._end:
             raise CheckpointError(f"{self.path.name}: expected at least {self._end} bytes, got {size}: damaged")
         stream.seek(self._end)
-        lines = stream.read().split(b"\n")
+        content = stream.read()
+        lines = content.split(b"\n")
         found: list[Event] = []
         for i, line in enumerate(lines[:-1]):
             events = _parsed(line)
@@ -118,7 +119,7 @@ class Journal(Log):
                 check_format(self.path.name, events[0].get("format"))
             self._end += len(line) + 1
             self._lines += 1
-        if not self._lines and not _line([HEADER]).startswith(lines[-1]):
+        if not self._lines and not _line([HEADER]).startswith(content):
             raise CheckpointError(f"{self.path.name}: expected a journal of moopt, got a foreign file")
         self._count += len(found)
         if size > self._end and stream.writable():
