@@ -441,7 +441,9 @@ class Run:
 
     def _restore(self, saved: Any) -> None:
         for content in saved["groups"]:
-            self._open(content["runs"]).restore(content)
+            group = self._open(content["runs"])
+            group.restore(content)
+            group.state = self.algorithm.rebuild(self.problem, group.state)
         if self.ledger is not None:
             self.ledger.restore(saved["ledger"])
         self.scorer.restore(saved["scorer"])
