@@ -245,8 +245,8 @@ class FunctionProblem(Problem):
     With `vectorized=False` it gets plain Python numbers, one point at a time, and runs where the executor runs it;
     each evaluation may take `timeout` seconds and is tried again `retries` times when it raises, times out or
     loses its worker. With `vectorized=True` it gets float64 arrays of n values in this process (lists for choices
-    and permutations, a tensor [n, k] for weights). `function` may be `None` for a search whose points are evaluated by the caller
-    (`Run.ask`, `Run.tell`).
+    and permutations, a tensor [n, k] for weights). `function` may be `None` for a search whose points are evaluated by
+    the caller (`Run.ask`, `Run.tell`).
 
     Raises ValueError for a declaration that does not hold together.
     """

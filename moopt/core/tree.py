@@ -142,11 +142,11 @@ def restore(template: T, saved: Any, path: str = "") -> T:
     """A tree built like `template` with the leaves of a `plain` tree; tensors take the template's device.
 
     Empty dicts and lists and `None` of the template take what was saved as it is; a field of a dataclass that has a
-    default may be missing in what an older version saved. `Rebuilt` is the template's. Raises ValueError where the saved
-    tree has another structure.
+    default may be missing in what an older version saved. `Rebuilt` is the template's. Raises ValueError where the
+    saved tree has another structure.
     """
     if isinstance(template, Rebuilt):
-        return template  # type: ignore[return-value]
+        return template
     if isinstance(template, Appended) and isinstance(saved, Appended):
         return Appended(restore(template.rows, saved.rows, f"{path}.rows"), saved.added)  # type: ignore[return-value]
     children = _children(template)

@@ -201,18 +201,25 @@ class Result:
         Raises OSError.
         """
         from moopt.storage.checkpoint import write_tree
-        from moopt.storage.files import write_atomic, write_json
+        from moopt.storage.files import write_atomic
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
         history = self._history.state() if self._history else {}
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": history}))
-        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
-        write_json(folder / "result.json", content)
-        write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
-        write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
+        for name, content in self._texts().items():
+            write_atomic(folder / name, content)
         return folder
+
+    def _texts(self) -> dict[str, bytes]:
+        """Files of `save`. Raises ValueError for names that are no text and options that cannot be described."""
+        from moopt.storage.files import as_json
+
+        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
+        tables = {"front.csv": self.to_dataframe(), "history.csv": self.history}
+        texts = {name: table.to_csv(index=False).encode() for name, table in tables.items()}
+        return {"result.json": as_json(content), **texts}
 
     @staticmethod
     def load(folder: str | Path, problem: Problem | None = None) -> Result:
@@ -242,7 +249,7 @@ class Result:
 
 
 def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
-    """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name; weights are left out."""
+    """Points [n, ...] as a table: variables but weights, objectives in the user's sign, constraints, by name."""
     import pandas
 
     table: dict[str, Any] = {}
@@ -257,6 +264,18 @@ def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
     table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
     table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
     return pandas.DataFrame(table)
+
+
+def rehearse(problem: Problem) -> None:
+    """Makes the files of a result without points: whether there can be any is known before something is spent.
+
+    Raises InputError.
+    """
+    none = Points.empty(problem, device="cpu", dtype=torch.float64)
+    try:
+        Result(problem, "", none, none, Status.FAILED, "", {}, 0.0, 0, 0.0, "")._texts()
+    except ValueError as error:
+        raise InputError(f"out: expected a problem that can be kept in a folder, got {problem.name}: {error}") from None
 
 
 def frame_of(problem: Problem) -> dict[str, Any]:

@@ -123,8 +123,10 @@ def described(thing: Any) -> dict[str, Any]:
 
 def config(run: Run, executor: Any) -> dict[str, Any]:
     """`config.json`: from which `resume` makes the same run."""
-    from moopt.run.result import versions
+    from moopt.run.result import rehearse, versions
 
+    if run.folder is not None:
+        rehearse(run.problem)
     content = {
         "problem": {"name": run.problem.name, **described(run.problem)},
         "algorithm": {"name": type(run.algorithm).__name__, **described(run.algorithm)},

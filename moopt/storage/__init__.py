@@ -7,4 +7,7 @@ from moopt.storage.journal import Journal
 from moopt.storage.keeper import Keeper
 from moopt.storage.log import Lease, Log
 
-__all__ = ["CheckpointError", "Checkpoints", "Journal", "Keeper", "Lease", "Log", "RunFolder", "read_newest", "write_checkpoint"]
+__all__ = [
+    "CheckpointError", "Checkpoints", "Journal", "Keeper", "Lease", "Log", "RunFolder", "read_newest",
+    "write_checkpoint",
+]  # fmt: skip
