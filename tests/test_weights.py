@@ -187,7 +187,7 @@ def test_evolution_finds_the_line_between_the_goals():
     random = moopt.minimize(problem, "random", 12_000, progress=False, seed=1)
     near, far = (result.front.f.sqrt() for result in (found, random))
     assert (near.sum(1) - 2.0).median() < 0.05 < (far.sum(1) - 2.0).median()  # 0 on the front
-    assert near[:, 0].amin() < 0.75 > near[:, 1].amin() and far.amin() > 0.8
+    assert near[:, 0].amin() < 0.75 > near[:, 1].amin() and near.amin() < far.amin() - 0.1
 
 
 def test_what_needs_bounds_says_so():

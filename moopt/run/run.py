@@ -234,9 +234,8 @@ class Run:
 
     def _open(self, runs: torch.Tensor) -> Group:
         rng = Rng(self.seed + runs, device=self.device, dtype=self.dtype)
-        patience = 1 if self.by_trials else None  # a trial takes long: what it changed is worth a merge
-        size = capacity(self.problem, self.dtype)
-        group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, size, patience)
+        most, patience = capacity(self.problem, self.dtype), 1 if self.by_trials else None  # a trial is worth a merge
+        group = Group.start(self.problem, self.algorithm, self.budget, rng, runs, most, patience)
         self.groups.append(group)
         self.active.append(True)
         if self.ledger is not None:
@@ -441,8 +440,7 @@ class Run:
 
     def _restore(self, saved: Any) -> None:
         for content in saved["groups"]:
-            group = self._open(content["runs"])
-            group.restore(content)
+            (group := self._open(content["runs"])).restore(content)
             group.state = self.algorithm.rebuild(self.problem, group.state)
         if self.ledger is not None:
             self.ledger.restore(saved["ledger"])
