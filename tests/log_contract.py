@@ -179,8 +179,8 @@ GROUP = [{"n": 1, "fill": "x" * 3000}, {"n": 2}]
 def die_within_a_line(open_log, writer, ready, go):
     log = open_log()
 
-    def half(stream, content):
-        stream.write(content[: len(content) // 2])
+    def half(stream, lines):
+        stream.write(lines[0][: len(lines[0]) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
     log._write = half

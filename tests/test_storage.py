@@ -132,11 +132,6 @@ def test_a_header_of_another_shape_is_damaged(tmp_path, header):
         read_checkpoint(tmp_path / "t")
 
 
-def events_of(log):
-    """What is in a log."""
-    return [event for _, event in log.read()]
-
-
 EVENTS = [{"a": 1}, {"b": [1.5, None]}, {"c": "text"}]
 
 
@@ -144,17 +139,15 @@ EVENTS = [{"a": 1}, {"b": [1.5, None]}, {"c": "text"}]
 def test_a_torn_line_is_dropped(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("journal") / "t.jsonl"
     journal = Journal(path)
-    journal.append(EVENTS[:1])
-    journal.append(EVENTS[1:2])
-    journal.append(EVENTS[2:])
+    journal.append(*EVENTS)
     journal.close()
     path.write_bytes(path.read_bytes()[:-cut])
     again = Journal(path)
-    assert events_of(again) == EVENTS[:-1]
-    again.append([{"d": 4}])
+    assert again.events == EVENTS[:-1]
+    again.append({"d": 4})
     again.close()
     third = Journal(path)
-    assert events_of(third) == [*EVENTS[:-1], {"d": 4}]
+    assert third.events == [*EVENTS[:-1], {"d": 4}]
     third.close()
 
 
@@ -207,13 +200,13 @@ def test_a_fault_while_appending_keeps_the_lines_before(tmp_path, fail_at, k):
     kept = []
     for event in EVENTS:
         try:
-            journal.append([event])
+            journal.append(event)
             kept.append(event)
         except OSError:
-            assert events_of(journal) == kept
+            assert journal.events == kept
     journal.close()
     again = Journal(path)
-    assert events_of(again) == kept and len(kept) >= 2
+    assert again.events == kept and len(kept) >= 2
     again.close()
 
 

@@ -12,7 +12,7 @@ import os
 import time
 import urllib.parse
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +41,7 @@ class Journal(Log):
         with self._locked() as stream:
             self._catch_up(stream)
             if not self._lines:
-                self._write(stream, _line([HEADER]))
+                self._write(stream, [_line([HEADER])])
                 sync_folder(path.parent)
 
     @property
@@ -49,21 +49,28 @@ class Journal(Log):
         """The folder of what stands beside the file."""
         return self.path.with_suffix("")
 
-    def append(self, events: Sequence[Event]) -> int:
+    def append(self, events: Sequence[Event] | Event, *more: Event) -> int:
+        """As `Log.append`; with several events as arguments each is a line and a group of its own."""
         if not events:
             return self._count
+        groups = [[event] for event in (events, *more)] if isinstance(events, Mapping) else [list(events)]
         with self._locked() as stream:
             self._catch_up(stream)
             tensors: list[torch.Tensor] = []
             name = f"{self._count + 1:09d}.safetensors"  # nobody else can take it while the lock is held
-            content = _line([_without_tensors(event, tensors, name) for event in events])
+            lines = [_line([_without_tensors(event, tensors, name) for event in group]) for group in groups]
             if tensors:
                 self.beside.mkdir(exist_ok=True)
                 write_tree(self.beside / name, tensors)
                 sync_folder(self.path.parent)
-            self._write(stream, content)
-            self._count += len(events)
+            self._write(stream, lines)
+            self._count += sum(map(len, groups))
         return self._count
+
+    @property
+    def events(self) -> list[Event]:
+        """All events."""
+        return [event for _, event in self.read()]
 
     def read(self, after: int = 0) -> list[tuple[int, Event]]:
         with self._locked(shared=True) as stream:
@@ -126,7 +133,8 @@ class Journal(Log):
             stream.truncate(self._end)
         return found
 
-    def _write(self, stream: IO[bytes], content: bytes) -> None:
+    def _write(self, stream: IO[bytes], lines: Sequence[bytes]) -> None:
+        content = b"".join(lines)
         try:
             rest = memoryview(content)
             while rest:
@@ -135,7 +143,7 @@ class Journal(Log):
         except BaseException:
             stream.truncate(self._end)
             raise
-        self._end, self._lines = self._end + len(content), self._lines + 1
+        self._end, self._lines = self._end + len(content), self._lines + len(lines)
 
     def _whole(self, event: Event) -> Event:
         """An event with its tensors."""
