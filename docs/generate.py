@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moopt import catalogue
+from moopt.core.algorithm import ALL_KINDS
 from moopt.core.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,7 +111,7 @@ def algorithms_table() -> str:
     rows = ["| algorithm | searches | variables | constraints | source |", "|---|---|---|---|---|"]
     for name in catalogue.table("algorithms"):
         cls = catalogue.load("algorithms", name)
-        kinds = "all" if len(cls.kinds) == 4 else ", ".join(sorted(kind.name.lower() for kind in cls.kinds))
+        kinds = "all" if cls.kinds == ALL_KINDS else ", ".join(sorted(kind.name.lower() for kind in cls.kinds))
         needs = {"Problem": "any problem"}.get(cls.needs.__name__, cls.needs.__name__.removesuffix("Problem").lower())
         heeds = "yes" if cls.constraints else "no"
         rows.append(f"| `{name}` | {needs} | {kinds} | {heeds} | {paper(cls)} |")

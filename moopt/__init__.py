@@ -20,7 +20,7 @@ from moopt.core.checks import InputError
 from moopt.core.points import Points
 from moopt.core.problem import Draw, FunctionProblem, Problem
 from moopt.core.random import Rng
-from moopt.core.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space
+from moopt.core.space import Box, Choice, Flag, Integer, Kind, Permutation, Real, Space, Weights
 from moopt.core.status import Status
 from moopt.learning.generative import GenerativeProblem
 from moopt.learning.sequential import SequentialProblem
@@ -33,6 +33,6 @@ __all__ = [
     "Algorithm", "Both", "Box", "Budget", "Choice", "Draw", "Either", "EnvSteps", "Evaluations", "Flag",
     "FunctionProblem", "Generational", "Generations", "GenerativeProblem", "Incremental", "InputError", "Integer",
     "Kind", "Monitor", "Permutation", "Points", "Problem", "Reached", "Real", "Result", "Rng", "Run", "Seconds",
-    "SequentialProblem", "Snapshot", "Space", "Stalled", "Status", "Tokens", "Trial", "Turn", "algorithm", "indicators",
-    "minimize", "monitors", "problem", "resume", "selection",
+    "SequentialProblem", "Snapshot", "Space", "Stalled", "Status", "Tokens", "Trial", "Turn", "Weights", "algorithm",
+    "indicators", "minimize", "monitors", "problem", "resume", "selection",
 ]  # fmt: skip

@@ -39,6 +39,8 @@ def sobol(space: Space, n: int, seed: int) -> Tensor:
     """The first n scrambled Sobol points [n, d] in search coordinates."""
     if Kind.PERMUTATION in space.kinds:
         raise ValueError("it searches no permutations")
+    if Kind.WEIGHTS in space.kinds:
+        raise ValueError("it searches no blocks of weights")
     engine = torch.quasirandom.SobolEngine(space.n_var, scramble=True, seed=seed)
     return space.from_cube(engine.draw(n, dtype=torch.float64))
 

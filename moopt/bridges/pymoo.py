@@ -114,6 +114,8 @@ def _directed(cls: type[Any], n_obj: int, options: dict[str, Any]) -> dict[str, 
 
 def _form(cls: type[Any], space: Space) -> tuple[dict[str, Any], dict[str, Any]]:
     """A space as pymoo's problem declares it, and the operators for it. Raises ValueError."""
+    if Kind.WEIGHTS in space.kinds:
+        raise ValueError("it searches no blocks of weights")
     low, high, bases = space.low.numpy(), space.high.numpy(), {base.__name__ for base in cls.__mro__}
     plain = {"n_var": space.n_var, "xl": low, "xu": high}
     if space.kinds == {Kind.REAL}:

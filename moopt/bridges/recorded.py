@@ -177,6 +177,8 @@ def within(space: Space, x: Tensor, before: int = 0) -> Tensor:
     if bool(valid.all()):
         return x.double().clamp(*space.bounds(torch.float64, x.device))
     i = int((~valid).nonzero()[0])
+    if space.blocks:
+        raise ValueError(f"point {before + i + 1}: expected a point of the space, got one outside")
     row = x.reshape(-1, x.shape[-1])[i].detach().cpu()
     low, high = space.bounds(row.dtype, row.device)
     whole = (row == row.round()) | space.column_mask(Kind.REAL, row.device)

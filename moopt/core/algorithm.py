@@ -101,6 +101,10 @@ class Algorithm(ABC, Generic[P, S]):
         """
         return self.population(problem, state), {}
 
+    def rebuild(self, problem: P, state: S) -> S:
+        """The state that was loaded from a checkpoint, with everything `tree.Rebuilt` in it made anew."""
+        return state
+
     def notes(self, problem: P, state: S) -> list[str]:
         """Sentences that a person should read beside the result of one run: what was chosen, inferred or learned."""
         return []

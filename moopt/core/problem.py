@@ -162,7 +162,7 @@ class Problem(ABC):
 
         `seed`: of the draws of a stochastic problem. Raises whatever the evaluation raises, ValueError where it failed.
         """
-        answer = self.evaluate(torch.tensor([list(x)], dtype=torch.float64), None if seed is None else Rng(seed))
+        answer = self.evaluate(torch.as_tensor(x, dtype=torch.float64)[None], None if seed is None else Rng(seed))
         if answer.failed.item():
             raise InputError(f"expected finite objectives and no NaN constraint, got {values}")
         f, g = answer.f[0].tolist(), answer.g[0].tolist()
@@ -245,8 +245,8 @@ class FunctionProblem(Problem):
     With `vectorized=False` it gets plain Python numbers, one point at a time, and runs where the executor runs it;
     each evaluation may take `timeout` seconds and is tried again `retries` times when it raises, times out or
     loses its worker. With `vectorized=True` it gets float64 arrays of n values in this process (lists for choices
-    and permutations). `function` may be `None` for a search whose points are evaluated by the caller
-    (`Run.ask`, `Run.tell`).
+    and permutations, a tensor [n, k] for weights). `function` may be `None` for a search whose points are evaluated by
+    the caller (`Run.ask`, `Run.tell`).
 
     Raises ValueError for a declaration that does not hold together.
     """
@@ -399,12 +399,12 @@ class FunctionProblem(Problem):
 
         rows, batch, f_var = x.reshape(-1, self.n_var), x.shape[:-1], None
         if self.vectorized:
-            table = self.space.table(rows)
+            table = self.space.table(rows, blocks=False)
             numeric = {Kind.REAL, Kind.INTEGER}
             columns = {
                 name: np.asarray(values, dtype=float) if self.space.variables[name].kind in numeric else values
                 for name, values in table.items()
-            }
+            } | {name: rows[:, self.space.columns[name]].detach().cpu() for name in self.space.blocks}
             outputs = [torch.as_tensor(np.asarray(v), dtype=torch.float64) for v in self.call(columns)]
             answer = torch.stack([v.expand(len(rows)) for v in outputs], -1)
             f, g = answer[:, : self.n_obj], self.slack(answer[:, self.n_obj :])

@@ -1,18 +1,17 @@
-"""What can be varied: named variables and their three maps (search coordinates, unit cube, dicts).
+"""Named variables side by side, and their three maps (search coordinates, unit cube, dicts).
 
 Search coordinates are the columns of `x`: a `Real` is its value (its natural logarithm when `log=True`), an
 `Integer` an integral float, a `Choice` or `Flag` the index of its option, a `Permutation` of k items k columns
-that hold 0 .. k-1. Operators and problems see search coordinates, surrogates the unit cube, users dicts.
+that hold 0 .. k-1, `Weights` a block of numbers. Operators and problems see search coordinates, surrogates the unit
+cube, users dicts.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -20,171 +19,14 @@ import torch
 from torch import Tensor
 
 from moopt.core.checks import InputError, InputTypeError
-
-
-class Kind(IntEnum):
-    """What a column of `x` holds."""
-
-    REAL = 0
-    INTEGER = 1
-    CATEGORY = 2
-    PERMUTATION = 3
-
-
-class Variable(ABC):
-    """One named part of a space. Subclasses are final."""
-
-    kind: Kind
-    n_columns: int = 1
-
-    @abstractmethod
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest search coordinate of each column, float64[n_columns]."""
-
-    @abstractmethod
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        """User values of the rows of `columns` (float64[n, n_columns])."""
-
-    @abstractmethod
-    def encode(self, value: Any) -> list[float]:
-        """Search coordinates of one user value. Raises ValueError when it does not fit."""
-
-
-def _finite_pair(what: str, low: float, high: float) -> None:
-    numeric = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in (low, high))
-    if not numeric or not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InputError(f"{what}: expected finite bounds with low < high, got low={low!r}, high={high!r}")
-
-
-@dataclass(frozen=True)
-class Real(Variable):
-    """A real number in [low, high]; `log=True` searches its logarithm.
-
-    Raises ValueError unless low < high are finite (and positive for `log`).
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    kind = Kind.REAL
-
-    def __post_init__(self) -> None:
-        _finite_pair("Real", self.low, self.high)
-        if self.log and self.low <= 0:
-            raise InputError(f"Real(log=True): expected low > 0, got low={self.low!r}")
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        return np.array([low], dtype=float), np.array([high], dtype=float)
-
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        values = np.exp(columns[:, 0]) if self.log else columns[:, 0]
-        # exp(log(high)) may lie one rounding above high
-        return np.clip(values, self.low, self.high).tolist()  # type: ignore[no-any-return]
-
-    def encode(self, value: Any) -> list[float]:
-        if not (isinstance(value, (int, float, np.number)) and self.low <= value <= self.high):
-            raise InputError(f"expected a number in [{self.low}, {self.high}], got {value!r}")
-        return [math.log(value) if self.log else float(value)]
-
-
-@dataclass(frozen=True)
-class Integer(Variable):
-    """An integer in [low, high], both included. Raises ValueError unless low < high are integers."""
-
-    low: int
-    high: int
-    kind = Kind.INTEGER
-
-    def __post_init__(self) -> None:
-        _finite_pair("Integer", self.low, self.high)
-        if self.low != int(self.low) or self.high != int(self.high):
-            raise InputError(f"Integer: expected integral bounds, got low={self.low!r}, high={self.high!r}")
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([self.low], dtype=float), np.array([self.high], dtype=float)
-
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        return np.clip(np.rint(columns[:, 0]), self.low, self.high).astype(np.int64).tolist()  # type: ignore[no-any-return]
-
-    def encode(self, value: Any) -> list[float]:
-        numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not (numeric and value == int(value) and self.low <= value <= self.high):
-            raise InputError(f"expected an integer in [{self.low}, {self.high}], got {value!r}")
-        return [float(value)]
-
-
-@dataclass(frozen=True)
-class Choice(Variable):
-    """One of several options without order. Raises ValueError for no options or equal ones."""
-
-    options: Sequence[Any]
-    kind = Kind.CATEGORY
-
-    def __post_init__(self) -> None:
-        if isinstance(self.options, str) or not isinstance(self.options, Sequence) or not self.options:
-            raise InputError(f"Choice: expected a non-empty list of options, got {self.options!r}")
-        if any(a == b and type(a) is type(b) for i, a in enumerate(self.options) for b in self.options[:i]):
-            raise InputError(f"Choice: expected different options, got {list(self.options)!r}")
-        object.__setattr__(self, "options", tuple(self.options))
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([0.0]), np.array([len(self.options) - 1.0])
-
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        index = np.clip(np.rint(columns[:, 0]), 0, len(self.options) - 1).astype(np.int64)
-        return [self.options[i] for i in index]
-
-    def encode(self, value: Any) -> list[float]:
-        for i, option in enumerate(self.options):
-            if option == value and isinstance(option, bool) == isinstance(value, (bool, np.bool_)):
-                return [float(i)]
-        raise InputError(f"expected one of {list(self.options)}, got {value!r}")
-
-
-@dataclass(frozen=True)
-class Flag(Variable):
-    """True or false."""
-
-    kind = Kind.CATEGORY
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([0.0]), np.array([1.0])
-
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        return (columns[:, 0] > 0.5).tolist()  # type: ignore[no-any-return]
-
-    def encode(self, value: Any) -> list[float]:
-        if not isinstance(value, (bool, np.bool_)):
-            raise InputError(f"expected True or False, got {value!r}")
-        return [float(value)]
-
-
-@dataclass(frozen=True)
-class Permutation(Variable):
-    """An order of items (an `int` k stands for 0 .. k-1). Raises ValueError for fewer than two items."""
-
-    items: int | Sequence[Any]
-    kind = Kind.PERMUTATION
-
-    def __post_init__(self) -> None:
-        items = tuple(range(self.items)) if isinstance(self.items, int) else tuple(self.items)
-        if len(items) < 2 or len(set(items)) < len(items):
-            raise InputError(f"Permutation: expected two or more different items, got {self.items!r}")
-        object.__setattr__(self, "items", items)
-        object.__setattr__(self, "n_columns", len(items))
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.zeros(self.n_columns), np.full(self.n_columns, self.n_columns - 1.0)
-
-    def decode(self, columns: np.ndarray) -> list[Any]:
-        return [[self.items[int(i)] for i in row] for row in columns]  # type: ignore[index]
-
-    def encode(self, value: Any) -> list[float]:
-        items: tuple[Any, ...] = self.items  # type: ignore[assignment]
-        if not isinstance(value, Sequence) or sorted(map(repr, value)) != sorted(map(repr, items)):
-            raise InputError(f"expected an order of {list(items)}, got {value!r}")
-        return [float(items.index(v)) for v in value]
+from moopt.core.variables import Choice as Choice
+from moopt.core.variables import Flag as Flag
+from moopt.core.variables import Integer as Integer
+from moopt.core.variables import Kind as Kind
+from moopt.core.variables import Permutation as Permutation
+from moopt.core.variables import Real as Real
+from moopt.core.variables import Variable as Variable
+from moopt.core.variables import Weights as Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,27 +73,66 @@ class Space:
                 variable = variable.variables["x"]
             if not isinstance(name, str) or not isinstance(variable, Variable):
                 raise InputTypeError(
-                    f"expected a name with Real, Integer, Choice, Flag, Permutation or Box, got {name!r}: {variable!r}"
+                    "expected a name with Real, Integer, Choice, Flag, Permutation, Box or Weights, "
+                    f"got {name!r}: {variable!r}"
                 )
             self.variables[name] = variable
             self.columns[name] = slice(start, start + variable.n_columns)
             start += variable.n_columns
         self.n_var = start
-        bounds = [variable.bounds() for variable in self.variables.values()]
-        self.low = torch.from_numpy(np.concatenate([low for low, _ in bounds]))
-        self.high = torch.from_numpy(np.concatenate([high for _, high in bounds]))
-        codes = [np.full(v.n_columns, int(v.kind)) for v in self.variables.values()]
-        self.column_kinds = torch.from_numpy(np.concatenate(codes))
         self.kinds: frozenset[Kind] = frozenset(v.kind for v in self.variables.values())
+        self.blocks: dict[str, Weights] = {k: v for k, v in self.variables.items() if isinstance(v, Weights)}
+        self.is_bounded = all(block.is_bounded for block in self.blocks.values())
+
+    def _per_column(self, of: Callable[[Variable], Any]) -> Tensor:
+        """Numbers of each variable, one for all of its columns or one for each, side by side: [d]."""
+        parts = [torch.as_tensor(of(v)).expand(v.n_columns) for v in self.variables.values()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @functools.cached_property
+    def low(self) -> Tensor:
+        """Lowest search coordinates, float64[d]; made when somebody asks."""
+        return self._per_column(lambda variable: variable.bounds()[0])
+
+    @functools.cached_property
+    def high(self) -> Tensor:
+        """Highest search coordinates, float64[d]."""
+        return self._per_column(lambda variable: variable.bounds()[1])
+
+    @functools.cached_property
+    def column_kinds(self) -> Tensor:
+        """The `Kind` of each column, int64[d]."""
+        return self._per_column(lambda variable: int(variable.kind))
 
     @property
     def names(self) -> list[str]:
-        """One name for each column: `width`, or `x1 x2 ...` where a variable spans several."""
+        """One name for each column that tables show: `width`, or `x1 x2 ...` where a variable spans several.
+
+        Weights have none.
+        """
         return [
             name if variable.n_columns == 1 and not isinstance(variable, _Vector) else f"{name}{i + 1}"
             for name, variable in self.variables.items()
+            if not variable.opaque
             for i in range(variable.n_columns)
         ]
+
+    @functools.cached_property
+    def _pieces(self) -> list[tuple[slice, Space | Weights]]:
+        """Blocks, and the spaces of the variables between them, with their columns."""
+        found: list[tuple[slice, Space | Weights]] = []
+        for is_block, group in itertools.groupby(self.variables, key=self.blocks.__contains__):
+            names = list(group)
+            if is_block:
+                found += [(self.columns[name], self.blocks[name]) for name in names]
+            else:
+                place = slice(self.columns[names[0]].start, self.columns[names[-1]].stop)
+                found.append((place, Space({name: self.variables[name] for name in names})))
+        return found
+
+    def _piecewise(self, x: Tensor, call: Callable[[Space | Weights, Tensor], Tensor]) -> Tensor:
+        parts = [call(piece, x[..., place]) for place, piece in self._pieces]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     def __len__(self) -> int:
         return self.n_var
@@ -286,11 +167,15 @@ class Space:
         Integers, categories and permutation entries sit in the middle of cells of equal width, half a step
         inside the cube, so that rounding favours none of them.
         """
+        if self.blocks:
+            return self._piecewise(x, lambda piece, part: piece.to_cube(part))
         low, width = self._cube(x.dtype, x.device)
         return (x - low) / width
 
     def from_cube(self, z: Tensor) -> Tensor:
         """Unit cube to the nearest valid search coordinates: z[..., d] -> x[..., d]."""
+        if self.blocks:
+            return self._piecewise(z, lambda piece, part: piece.from_cube(part))
         low, width = self._cube(z.dtype, z.device)
         x = torch.addcmul(low, z, width)
         return x.clamp(*self.bounds(z.dtype, z.device)) if self.kinds == {Kind.REAL} else self.repair(x)
@@ -303,6 +188,8 @@ class Space:
 
     def repair(self, x: Tensor) -> Tensor:
         """The nearest valid point: clips to the bounds, rounds, makes permutations of ranks. x[..., d] -> [..., d]."""
+        if self.blocks:
+            return self._piecewise(x, lambda piece, part: piece.repair(part))
         low, high = self.bounds(x.dtype, x.device)
         if self.kinds == {Kind.REAL}:
             return x.clamp(low, high)
@@ -315,6 +202,8 @@ class Space:
 
     def contains(self, x: Tensor) -> Tensor:
         """Which points are valid: x[..., d] -> bool[...]."""
+        if self.blocks:
+            return torch.stack([piece.contains(x[..., place]) for place, piece in self._pieces]).all(0)
         low, high = self.bounds(x.dtype, x.device)
         inside = (x >= low) & (x <= high) & (self.column_mask(Kind.REAL, x.device) | (x == torch.round(x)))
         valid = inside.all(-1)
@@ -324,14 +213,30 @@ class Space:
         return valid
 
     def decode(self, x: Tensor) -> list[dict[str, Any]]:
-        """The user's values, plain Python numbers: x[n, d] -> n dicts."""
+        """The user's values, plain Python numbers, and tensors of weights: x[n, d] -> n dicts."""
         table = self.table(x)
         return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
 
-    def table(self, x: Tensor) -> dict[str, list[Any]]:
-        """The user's values by variable: x[n, d] -> name -> n values."""
-        rows = x.detach().to("cpu", torch.float64).numpy()
-        return {name: v.decode(rows[:, self.columns[name]]) for name, v in self.variables.items()}
+    def table(self, x: Tensor, blocks: bool = True) -> dict[str, list[Any]]:
+        """The user's values by variable: x[n, d] -> name -> n values. `blocks`: weights, too."""
+        if not self.blocks:
+            rows = x.detach().to("cpu", torch.float64).numpy()
+            return {name: v.decode(rows[:, self.columns[name]]) for name, v in self.variables.items()}
+        parts = {n: x[:, self.columns[n]].detach().cpu() for n, v in self.variables.items() if blocks or not v.opaque}
+        return {n: self.variables[n].decode((p if n in self.blocks else p.double()).numpy()) for n, p in parts.items()}
+
+    def rows(self, x: Tensor) -> list[Any]:
+        """Points one by one, for workers and logs: x[n, d] -> n lists of Python numbers.
+
+        With weights in them they are tensors [d] of their own, for lists would take eight times the memory.
+        """
+        return [row.detach().cpu().clone() for row in x] if self.blocks else x.detach().cpu().double().tolist()
+
+    def from_rows(self, rows: Sequence[Sequence[float] | Tensor]) -> Tensor:
+        """What `rows` took apart: [n, d], float64 where they were lists."""
+        if not self.blocks:
+            return torch.tensor(rows, dtype=torch.float64)
+        return torch.stack([torch.as_tensor(row) for row in rows])
 
     def encode(self, values: Mapping[str, Any]) -> Tensor:
         """Search coordinates of one dict: float64[d].
@@ -342,13 +247,13 @@ class Space:
             missing, unknown = set(self.variables) - set(values), set(values) - set(self.variables)
             known = sorted(self.variables)
             raise InputError(f"expected values for {known}, got missing {sorted(missing)}, unknown {sorted(unknown)}")
-        row: list[float] = []
+        row = torch.empty(self.n_var, dtype=torch.float64)
         for name, variable in self.variables.items():
             try:
-                row += variable.encode(values[name])
+                row[self.columns[name]] = torch.as_tensor(variable.encode(values[name]), dtype=torch.float64)
             except ValueError as error:
                 raise InputError(f"{name}: {error}") from None
-        return torch.tensor(row, dtype=torch.float64)
+        return row
 
 
 class Box(Space):

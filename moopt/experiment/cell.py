@@ -23,9 +23,9 @@ from moopt.core.random import Rng
 from moopt.core.status import Status
 from moopt.experiment.frame import Frame, scores
 from moopt.experiment.spec import Cell, Entry
-from moopt.run.archives.pareto import Archive
+from moopt.run.archives.pareto import Archive, capacity
 from moopt.run.conclusion import measured_again
-from moopt.run.group import ARCHIVE_CAPACITY, MEASURE
+from moopt.run.group import MEASURE
 from moopt.run.monitor import Monitor, Snapshot
 from moopt.run.run import Run
 from moopt.run.versions import versions
@@ -235,12 +235,13 @@ def _contended(task: Task, problem: Problem, contender: Any, seed: int) -> _Foun
     began = time.perf_counter()
     points = run_contender(contender, problem, int(limit), seed, dict(cell.algorithm.options))
     seconds = time.perf_counter() - began
-    archive = Archive.empty(problem, 1, torch.device("cpu"), torch.float64, ARCHIVE_CAPACITY)
+    most = capacity(problem, torch.float64)
+    archive = Archive.empty(problem, 1, torch.device("cpu"), torch.float64, most)
     batch, trace, done = tree.map_tensors(lambda leaf: leaf[None], points), [], 0
     for k in range(1, cell.checkpoints + 1):
         stop = min(len(points), int(limit) * k // cell.checkpoints)
-        for start in range(done, stop, ARCHIVE_CAPACITY):
-            part = slice(start, min(start + ARCHIVE_CAPACITY, stop))
+        for start in range(done, stop, most):
+            part = slice(start, min(start + most, stop))
             archive = archive.insert(tree.map_tensors(lambda leaf, part=part: leaf[:, part], batch))  # type: ignore[misc]
         done = stop
         if k < cell.checkpoints:

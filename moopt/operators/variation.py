@@ -20,8 +20,10 @@ class Variation:
     """Pairs of parents become children.
 
     Real columns: SBX and polynomial mutation. Integers: exchange and a mutation of at least one step. Choices and
-    flags: exchange and another option. Permutations: order crossover and inversion. A pair crosses with
-    `crossover_probability`, a column (a whole permutation) mutates with `mutation_probability` (default 1/d).
+    flags: exchange and another option. Permutations: order crossover and inversion. Weights: as real columns; those
+    without bounds cross by SBX without bounds, its formula in the limit, and mutate as if bounds lay one `scale` to
+    either side. A pair crosses with `crossover_probability`, a column (a whole permutation) mutates with
+    `mutation_probability` (default 1/d).
     Raises ValueError for a probability outside [0, 1] or a negative distribution index.
     """
 
@@ -52,10 +54,10 @@ class Variation:
         if k % 2:
             return self.mate(space, x, torch.cat((parents, parents[..., :1]), -1), rng)[..., :k, :]
         pairs = k // 2
-        low, high = space.bounds(x.dtype, x.device)
         probability = 1.0 / d if self.mutation_probability is None else self.mutation_probability
         streams = rng.fold(0), rng.fold(1), rng.fold(2)
-        if space.kinds == {Kind.REAL}:
+        if space.kinds <= {Kind.REAL, Kind.WEIGHTS} and space.is_bounded:
+            low, high = space.bounds(x.dtype, x.device)
             how = Settings(self.crossover_probability, self.crossover_eta, probability, self.mutation_eta)
             names = streams[0].stream, streams[1].stream, streams[2].stream
             return children(x, parents, low, high, rng.keys, names, how)
@@ -70,9 +72,9 @@ class Variation:
         children = torch.cat((a, b), -2)
         low, high = space.bounds(a.dtype, a.device)
         for kind in (Kind.REAL, Kind.INTEGER, Kind.CATEGORY):
-            columns = space.column_mask(kind, a.device).nonzero()[:, 0]
-            if not len(columns):
+            if kind not in space.kinds:
                 continue
+            columns = space.column_mask(kind, a.device).nonzero()[:, 0]
             p, q, bottom, top = a[..., columns], b[..., columns], low[columns], high[columns]
             if kind is Kind.REAL:
                 pair = sbx(u[..., columns], p, q, bottom, top, self.crossover_eta)
@@ -86,6 +88,16 @@ class Variation:
             elif probability:
                 born = reset_mutation(w, born, top, probability)
             children[..., columns] = born
+        for name, block in space.blocks.items():
+            place = space.columns[name]
+            bottom, top = low[place], high[place]
+            pair = sbx(u[..., place], a[..., place], b[..., place], bottom, top, self.crossover_eta)
+            born = torch.cat(pair, -2)
+            if probability:
+                reach = () if block.is_bounded else (born - block.reach, born + block.reach)
+                bottom, top = reach or (bottom, top)
+                born = polynomial_mutation(v[..., place], born, bottom, top, self.mutation_eta, probability)
+            children[..., place] = born
         for i, place in enumerate(space.permutation_columns):
             p, q = a[..., place], b[..., place]
             pair = order_crossover(rng.fold(3, i).uniform(p.shape[-2], 2), p, q)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from moopt.catalogue.describe import describe, rebuild
 from moopt.core.checks import InputError, InputTypeError
 from moopt.core.points import Points
 from moopt.core.problem import Problem
+from moopt.storage.checkpoint import read_checkpoint, write_tree
 
 
 class Initial(NamedTuple):
@@ -50,19 +52,27 @@ def initial_points(problem: Problem, points: Any) -> Initial:
     return Initial(known, x, space.decode(x))
 
 
-def initial_to_json(initial: Initial) -> dict[str, Any]:
-    """Points that the user brought along, for disk."""
+def initial_to_json(initial: Initial, problem: Problem, folder: Path) -> dict[str, Any]:
+    """Points that the user brought along, for disk; with weights they go into a file of the folder."""
     known = initial.known
+    if problem.space.blocks:  # too many numbers for JSON
+        points = {"x": initial.x, "known": [known.x, known.f, known.g, known.failed]}
+        write_tree(folder / "initial.safetensors", points)
+        return {"file": "initial.safetensors"}
     return {
         "x": initial.x.tolist(), "values": [describe(values) for values in initial.values],
         "known": [known.x.tolist(), known.f.tolist(), known.g.tolist(), known.failed.tolist()],
     }  # fmt: skip
 
 
-def initial_from_json(problem: Problem, saved: dict[str, Any] | None) -> Initial | None:
+def initial_from_json(problem: Problem, saved: dict[str, Any] | None, folder: Path) -> Initial | None:
     """The user's own points of an interrupted run."""
     if saved is None:
         return None
+    if "file" in saved:
+        points = read_checkpoint(folder / saved["file"])
+        x, f, g, failed = points["known"]
+        return Initial(Points(x, f, g, failed, problem.signs), points["x"], problem.space.decode(points["x"]))
     widths = (problem.n_var, problem.n_obj, problem.n_con)
     x, f, g = (
         torch.tensor(rows, dtype=torch.float64).reshape(-1, width) if width else torch.zeros(len(rows), 0).double()
@@ -86,14 +96,15 @@ def _check(problem: Problem, x: Tensor) -> None:
     outside = ~problem.space.contains(x)
     if outside.any():
         i = int(outside.nonzero()[0, 0])
-        raise InputError(f"initial point {i + 1}: expected a point of the space, got {x[i].tolist()}")
+        got = "one outside" if problem.space.blocks else x[i].tolist()
+        raise InputError(f"initial point {i + 1}: expected a point of the space, got {got}")
 
 
 def _frame(problem: Problem, frame: Any) -> Initial:
     """Rows with all objectives count as evaluated, in the user's sign; other rows are yet to evaluate."""
     names, labels, constraints = list(problem.space.variables), problem.objective_labels, problem.constraint_labels
     columns = problem.space.names
-    flat = all(name in frame.columns for name in columns)
+    flat = not problem.space.blocks and all(name in frame.columns for name in columns)
     missing = [name for name in (columns if flat else names) if name not in frame.columns]
     if missing:
         raise InputError(f"initial: expected columns {names}, got none for {missing}")

@@ -16,12 +16,11 @@ from moopt.core.algorithm import Spent, Turn
 from moopt.core.budget import Budget, Standing
 from moopt.core.points import Points, violation
 from moopt.core.random import Rng
-from moopt.run.archives.pareto import Archive
+from moopt.run.archives.pareto import Archive, capacity
 from moopt.run.scorer import Scorer
 from moopt.run.search import Search
 
 INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
-ARCHIVE_CAPACITY = 1000  # points a run keeps
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ class Group:
         rng = Rng(search.seed + runs, device=search.device, dtype=search.dtype)
         state = search.algorithm.init(problem, rng.fold(INIT))
         patience = 1 if search.by_trials else None  # a trial takes long: what it changed is worth a merge
-        archive = Archive.empty(problem, len(runs), rng.device, rng.dtype, ARCHIVE_CAPACITY, patience)
+        most = capacity(problem, rng.dtype)
+        archive = Archive.empty(problem, len(runs), rng.device, rng.dtype, most, patience)
         units = {"generations", "evaluations", problem.cost_unit, *(leaf.unit for leaf in budget.leaves())}
         spent = {unit: torch.zeros(len(runs), dtype=torch.int64) for unit in sorted(filter(None, units))}
         failures = torch.zeros(len(runs), dtype=torch.int64, device=rng.device)

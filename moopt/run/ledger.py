@@ -20,7 +20,7 @@ from moopt.core.points import Points
 from moopt.core.random import Rng
 from moopt.run.search import Search
 from moopt.run.trial import Trial, points_of
-from moopt.storage.journal import Journal
+from moopt.storage.log import Event, Log
 
 
 @dataclass
@@ -47,15 +47,17 @@ class Batch:
 class Ledger:
     """The trials of all runs; the only place that changes them.
 
-    `batches`: open ones of each run. `events`: number of journal events that the groups' states already contain.
+    `batches`: open ones of each run. `history`: the journal's events; `events`: how many of them the groups' states
+    already contain.
     """
 
-    def __init__(self, search: Search, journal: Journal | None) -> None:
+    def __init__(self, search: Search, journal: Log | None) -> None:
         self.search, self.journal = search, journal
         self.hears_any = isinstance(search.algorithm, Incremental)  # results in any order, not by generations
         self.trials: list[Trial] = []
         self.batches: list[list[Batch]] = [[] for _ in range(search.runs)]
         self.events = 0
+        self.history: list[Event] = [event for _, event in journal.read()] if journal else []
 
     def open_trials(self, run: int) -> list[Trial]:
         """Trials of a run that are asked and not told."""
@@ -77,7 +79,7 @@ class Ledger:
         `rng`: what a stochastic problem draws from; `asked` says how it came to them, in the journal.
         """
         batch = Batch(x, columns, len(self.trials), torch.zeros(x.shape[1], dtype=torch.bool))
-        problem, rows = self.search.problem, x[0].detach().cpu().double().tolist()
+        problem, rows = self.search.problem, self.search.problem.space.rows(x[0])
         seed = rng.seed() if problem.stochastic else None
         new = [
             Trial(batch.first + i, run, row, named, seed=seed, problem=problem)
@@ -108,13 +110,14 @@ class Ledger:
         self.batches[run] = [batch for batch in self.batches[run] if not batch.told.all()]
         return due
 
-    def unheard(self) -> list[dict[str, Any]]:
+    def unheard(self) -> list[Event]:
         """Journal events that the groups' states do not contain yet."""
-        return self.journal.events[self.events :] if self.journal else []
+        return self.history[self.events :]
 
-    def _record(self, event: dict[str, Any]) -> None:
-        if self.journal is not None and len(self.journal.events) == self.events:
-            self.journal.append(event)
+    def _record(self, event: Event) -> None:
+        if self.journal is not None and len(self.history) == self.events:
+            self.journal.append([event])
+            self.history.append(event)
         self.events += 1
 
     def saved(self) -> Any:
@@ -129,17 +132,17 @@ class Ledger:
         """Takes back `saved` together with the trials of the journal's events up to it."""
         self.events = saved["events"]
         self.batches = [[Batch(**batch) for batch in of_run] for of_run in saved["batches"]]
-        for event in self.journal.events[: self.events] if self.journal else []:
+        for event in self.history[: self.events]:
             self.recall(event)
 
-    def recall(self, event: dict[str, Any]) -> list[Trial]:
+    def recall(self, event: Event) -> list[Trial]:
         """Takes back the trials, or their outcomes, of a journal event; gives the trials."""
         if "finished" in event:
             for outcome in event["trials"]:
                 vars(self.trials[outcome["id"]]).update(outcome)
             return [self.trials[outcome["id"]] for outcome in event["trials"]]
-        rows = torch.tensor([x for _, _, x, _ in event["trials"]], dtype=torch.float64)
-        values = self.search.problem.space.decode(rows)
+        space = self.search.problem.space
+        values = space.decode(space.from_rows([x for _, _, x, _ in event["trials"]]))
         new = [
             Trial(number, run, x, named, seed=seed, problem=self.search.problem)
             for (number, run, x, seed), named in zip(event["trials"], values, strict=True)
@@ -147,12 +150,15 @@ class Ledger:
         self.trials += new
         return new
 
-    def correct(self, run: int, event: dict[str, Any]) -> None:
-        """Puts a journal event's points in the place of those just asked for a run."""
-        batch = self.batches[run][-1]
-        rows = torch.tensor([x for _, _, x, _ in event["trials"]], dtype=batch.x.dtype, device=batch.x.device)
-        batch.x = rows[None]
-        for trial, values, (_, _, x, _) in zip(
-            self._of(batch), self.search.problem.space.decode(rows), event["trials"], strict=True
-        ):
+    def agree(self, run: int, event: Event) -> bool:
+        """Puts a journal event's points in the place of those just asked for a run; says whether they are the same."""
+        batch, space = self.batches[run][-1], self.search.problem.space
+        trials = self._of(batch)
+        rows = space.from_rows([x for _, _, x, *_ in event["trials"]])
+        if torch.equal(space.from_rows([trial.x for trial in trials]), rows):
+            return True
+        moved = rows.to(batch.x)
+        batch.x = moved[None]
+        for trial, values, (_, _, x, *_) in zip(trials, space.decode(moved), event["trials"], strict=True):
             trial.x, trial.values = x, values
+        return False

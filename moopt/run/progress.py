@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,10 @@ class Progress:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Takes back what was `saved`."""
-        self.groups = [Group.start(self.search, content["runs"]).restored(content) for content in saved["groups"]]
+        problem, algorithm = self.search.problem, self.search.algorithm
+        started = [Group.start(self.search, content["runs"]) for content in saved["groups"]]
+        groups = [group.restored(content) for group, content in zip(started, saved["groups"], strict=True)]
+        self.groups = [replace(group, state=algorithm.rebuild(problem, group.state)) for group in groups]
         self.scorer = self.scorer.restored(saved["scorer"])
         history, *watched = saved["monitors"]
         self.rows = self.rows.restored(history)

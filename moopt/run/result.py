@@ -85,7 +85,10 @@ class Result:
         return [trial.error for trial in self.trials if trial.error]
 
     def to_dataframe(self, points: Points | None = None) -> pandas.DataFrame:
-        """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name."""
+        """The front (or other points) as a table: variables, objectives in the user's sign, constraints, by name.
+
+        Weights are left out: they stand in `front.x`, and `problem.space.decode` gives them by name.
+        """
         return table_of(self.problem, self.front if points is None else points)
 
     def best(self, weights: Mapping[str, float] | Sequence[float] | None = None) -> dict[str, Any]:
@@ -109,7 +112,9 @@ class Result:
         low, width = f.amin(0), f.amax(0) - f.amin(0)
         scaled = (f - low) / torch.where(width > 0, width, 1.0)
         i = int(torch.argmin(scaled @ f.new_tensor(values)))
-        return dict(self.to_dataframe(self.front.select(torch.tensor([i]))).to_dict("records")[0])
+        point = self.front.select(torch.tensor([i]))
+        blocks = self.problem.space.decode(point.x)[0] if self.problem.space.blocks else {}
+        return {**blocks, **self.to_dataframe(point).to_dict("records")[0]}
 
     def pick(self, which: str | int = "knee") -> int:
         """The row of `front` (and of front.csv) that is meant: "knee", "best:NAME" of an objective, or the row itself.
@@ -171,17 +176,24 @@ class Result:
         Raises OSError.
         """
         from moopt.storage.checkpoint import write_tree
-        from moopt.storage.files import write_atomic, write_json
+        from moopt.storage.files import write_atomic
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         points = [{"front": r.front, "population": r.population, "memory": r.memory} for r in (self, *self.parts)]
         write_tree(folder / "result.safetensors", tree.plain({"points": points, "history": self.rows.state()}))
-        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
-        write_json(folder / "result.json", content)
-        write_atomic(folder / "front.csv", self.to_dataframe().to_csv(index=False).encode())
-        write_atomic(folder / "history.csv", self.history.to_csv(index=False).encode())
+        for name, content in self._texts().items():
+            write_atomic(folder / name, content)
         return folder
+
+    def _texts(self) -> dict[str, bytes]:
+        """Files of `save`. Raises ValueError for names that are no text and options that cannot be described."""
+        from moopt.storage.files import as_json
+
+        content = {**self.summary(), "frame": frame_of(self.problem), "parts": [r.summary() for r in self.parts]}
+        tables = {"front.csv": self.to_dataframe(), "history.csv": self.history}
+        texts = {name: table.to_csv(index=False).encode() for name, table in tables.items()}
+        return {"result.json": as_json(content), **texts}
 
     @staticmethod
     def load(folder: str | Path, problem: Problem | None = None) -> Result:
@@ -208,21 +220,33 @@ class Result:
 
 
 def table_of(problem: Problem, points: Points) -> pandas.DataFrame:
-    """Points [n, ...] as a table: variables, objectives in the user's sign, constraints, by name."""
+    """Points [n, ...] as a table: variables but weights, objectives in the user's sign, constraints, by name."""
     import pandas
 
     table: dict[str, Any] = {}
-    names = problem.space.names
-    for name, values in problem.space.table(points.x).items():
-        place = problem.space.columns[name]
-        if names[place.start] == name:
+    names = iter(problem.space.names)
+    for name, values in problem.space.table(points.x, blocks=False).items():
+        own = [next(names) for _ in range(problem.space.variables[name].n_columns)]
+        if own == [name]:
             table[name] = values
         else:  # several columns under one name
-            table |= {names[place.start + i]: [v[i] for v in values] for i in range(place.stop - place.start)}
+            table |= {column: [value[i] for value in values] for i, column in enumerate(own)}
     constraints = problem.constraint_values(points.g)
     table |= {name: points.objectives[:, i].tolist() for i, name in enumerate(problem.objective_labels)}
     table |= {name: constraints[:, i].tolist() for i, name in enumerate(problem.constraint_labels)}
     return pandas.DataFrame(table)
+
+
+def rehearse(problem: Problem) -> None:
+    """Makes the files of a result without points: whether there can be any is known before something is spent.
+
+    Raises InputError.
+    """
+    none = Points.empty(problem, device="cpu", dtype=torch.float64)
+    try:
+        Result(problem, "", none, none, Status.FAILED, "", {}, 0.0, 0, 0.0, "")._texts()
+    except ValueError as error:
+        raise InputError(f"out: expected a problem that can be kept in a folder, got {problem.name}: {error}") from None
 
 
 def frame_of(problem: Problem) -> dict[str, Any]:

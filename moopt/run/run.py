@@ -26,7 +26,7 @@ from moopt.run.interrupts import Interrupts
 from moopt.run.monitor import Monitor, Snapshot
 from moopt.run.monitor import monitor as as_monitor
 from moopt.run.progress import Progress
-from moopt.run.result import Result
+from moopt.run.result import Result, rehearse
 from moopt.run.search import Search
 from moopt.run.threads import threads, with_own_threads, worth
 from moopt.run.trial import Trial
@@ -69,6 +69,8 @@ class Run:
             problem, algorithm, budget, initial=initial, seed=seed, runs=runs, device=device, dtype=dtype,
             executor=executor,
         )  # fmt: skip
+        if out is not None:
+            rehearse(search.problem)
         watching, at = [as_monitor(each) for each in monitors], as_executor(executor)
         self._begin(search, watching, progress, at, Keeper(None if out is None else RunFolder(out, new=True)))
         self._keeper.write_config(search.to_json)

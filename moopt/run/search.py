@@ -99,7 +99,7 @@ class Search:
             "dtype": str(self.dtype).removeprefix("torch."),
             "executor": self.executor,
             "by_trials": self.by_trials,
-            "initial": None if self.initial is None else initial_to_json(self.initial),
+            "initial": None if self.initial is None else initial_to_json(self.initial, self.problem, folder),
             "versions": versions(),
         }
         for key, thing in (("problem", self.problem), ("algorithm", self.algorithm)):
@@ -124,7 +124,7 @@ class Search:
             runs=content["runs"], device=content["device"], dtype=content["dtype"],
             executor=executor or content["executor"],
         )  # fmt: skip
-        initial = initial_from_json(found, content["initial"])
+        initial = initial_from_json(found, content["initial"], folder)
         return replace(search, initial=initial, by_trials=content["by_trials"])
 
 

@@ -18,7 +18,8 @@ from moopt.executors import Executor, Outcome
 
 @dataclass
 class Trial:
-    """One evaluation. `values`: the user's named values; `x`: the same in search coordinates.
+    """One evaluation. `values`: the user's named values; `x`: the same in search coordinates, a tensor
+    with weights.
 
     `seed`: what a stochastic problem draws from, the same for all trials of one ask. `f` (minimised), `g`, `cost` (in
     the problem's `cost_unit`) and `f_var` (where known) are set when it finished, `error` when it failed. In a loop of
@@ -27,7 +28,7 @@ class Trial:
 
     id: int
     run: int
-    x: list[float]
+    x: list[float] | Tensor
     values: dict[str, Any]
     f: list[float] | None = None
     g: list[float] | None = None
@@ -108,8 +109,8 @@ class Trial:
 
 def evaluate(problem: Problem, executor: Executor, x: Tensor, seed: int | None) -> Points:
     """Points x[..., n, d] as trials of one ask, by a started executor without other work; what raises has failed."""
-    rows = x.reshape(-1, x.shape[-1]).detach().cpu().double()
-    pairs = zip(rows.tolist(), problem.space.decode(rows), strict=True)
+    rows = x.reshape(-1, x.shape[-1])
+    pairs = zip(problem.space.rows(rows), problem.space.decode(rows), strict=True)
     trials = [Trial(i, 0, row, values, seed=seed) for i, (row, values) in enumerate(pairs)]
     for trial in trials:
         executor.submit(trial.id, trial.payload)

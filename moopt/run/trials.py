@@ -16,7 +16,7 @@ from moopt.run.ledger import Ledger
 from moopt.run.monitor import Snapshot
 from moopt.run.progress import Progress
 from moopt.run.trial import Trial
-from moopt.storage.journal import Journal
+from moopt.storage.log import Log
 
 _log = logging.getLogger("moopt")
 
@@ -28,7 +28,7 @@ class Trials:
     """
 
     def __init__(
-        self, progress: Progress, journal: Journal | None, interrupts: Interrupts, checkpoint: Callable[[], None]
+        self, progress: Progress, journal: Log | None, interrupts: Interrupts, checkpoint: Callable[[], None]
     ) -> None:
         self.progress, self.search, self.interrupts, self.checkpoint = progress, progress.search, interrupts, checkpoint
         self.algorithm: Asking[Any, Any] = self.search.algorithm  # type: ignore[assignment]
@@ -110,12 +110,11 @@ class Trials:
             if "finished" in event:
                 snapshots += self._tell(run, self.ledger.recall(event))
             else:
-                new = self._ask(run, event["n"], event["limit"])
-                if [trial.x for trial in new] != [x for _, _, x, *_ in event["trials"]]:
+                self._ask(run, event["n"], event["limit"])
+                if not self.ledger.agree(run, event):
                     _log.warning(
                         "the algorithm suggests other points than before the interruption: keeping the journal's"
                     )
-                    self.ledger.correct(run, event)
         return snapshots
 
 

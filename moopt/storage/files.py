@@ -55,9 +55,14 @@ def write_atomic(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def as_json(content: dict[str, Any]) -> bytes:
+    """What `write_json` writes."""
+    return json.dumps({"format": FORMAT, **content}, indent=1).encode() + b"\n"
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Replaces a JSON file. Raises OSError."""
-    write_atomic(path, json.dumps({"format": FORMAT, **content}, indent=1).encode() + b"\n")
+    write_atomic(path, as_json(content))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from moopt.storage.checkpoint import read_newest, write_checkpoint
+from moopt.storage.checkpoint import Checkpoints
 from moopt.storage.files import CheckpointError, write_json
 from moopt.storage.folder import RunFolder
 from moopt.storage.journal import Journal
@@ -21,6 +21,7 @@ class Keeper:
 
     def __init__(self, folder: RunFolder | None) -> None:
         self._folder = folder
+        self._checkpoints = Checkpoints(folder.checkpoints) if folder else None
         self._number, self._when, self._cost = 0, 0.0, 0.0
 
     @property
@@ -48,10 +49,10 @@ class Keeper:
 
     def write(self, content: Callable[[], Any], seconds: float) -> None:
         """Writes the next checkpoint. Raises OSError."""
-        if self._folder:
+        if self._checkpoints:
             began = time.perf_counter()
             self._number += 1
-            write_checkpoint(self._folder.checkpoints, self._number, content())
+            self._checkpoints.write(self._number, content())
             self._when, self._cost = seconds, time.perf_counter() - began
 
     def restore(self, take: Callable[[Any], None]) -> bool:
@@ -59,7 +60,7 @@ class Keeper:
 
         Raises CheckpointError where it does not belong to this run.
         """
-        saved = read_newest(self._folder.checkpoints) if self._folder else None
+        saved = self._checkpoints.read_newest() if self._checkpoints else None
         if saved is None:
             return False
         self._number, content = saved

@@ -171,7 +171,7 @@ def test_a_row_says_what_was_true_at_its_step():
 @pytest.fixture
 def archived(monkeypatch):
     """Lets archives of `capacity` points merge whenever so many came in."""
-    return lambda capacity: monkeypatch.setattr("moopt.run.group.ARCHIVE_CAPACITY", capacity)
+    return lambda capacity: monkeypatch.setattr("moopt.run.archives.pareto.ARCHIVE_CAPACITY", capacity)
 
 
 def test_a_row_is_written_when_the_archive_is_merged():

@@ -221,7 +221,7 @@ def test_monitors_see_every_step_and_may_stop():
 
 
 def test_a_snapshot_stays_what_it_was(monkeypatch):
-    monkeypatch.setattr("moopt.run.group.ARCHIVE_CAPACITY", 100)
+    monkeypatch.setattr("moopt.run.archives.pareto.ARCHIVE_CAPACITY", 100)
     kept, told = [], []
 
     def watch(snapshot):

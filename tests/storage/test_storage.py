@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import moopt
 from moopt.core import tree
 from moopt.core.points import Points
 from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
@@ -258,6 +259,51 @@ def test_a_folder_belongs_to_one_run(tmp_path):
         with pytest.raises(OSError, match="expected a folder"):
             RunFolder(tmp_path / below, new=True)
     assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["front.csv", "front.png", "result.json", "result.safetensors", "history.csv"])
+@pytest.mark.parametrize("new", [True, False])
+def test_what_cannot_be_written_at_the_end_is_known_at_the_start(tmp_path, name, new):
+    (tmp_path / name).mkdir()
+    if not new:
+        write_json(tmp_path / "config.json", {})
+    with pytest.raises(FileExistsError, match=f"{name}: expected a file that can be written, got something else"):
+        RunFolder(tmp_path, new=new)
+    (tmp_path / name).rmdir()
+    (tmp_path / name).write_text("of before")
+    RunFolder(tmp_path, new=new).close()  # it was let go of
+    assert (tmp_path / name).read_text() == "of before"
+
+
+def test_a_folder_in_which_nothing_can_be_replaced_is_refused(tmp_path, fail_at):
+    (tmp_path / "checkpoints").mkdir()
+    for k in range(1, 9):
+        fail_at(k)
+        with pytest.raises(OSError, match="expected a folder that can be written, got: no space left on device"):
+            RunFolder(tmp_path, new=True)
+        fail_at(None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "checkpoints"]
+    (tmp_path / "checkpoints").rmdir()
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(FileExistsError, match="checkpoints: expected a folder that can be written"):
+        RunFolder(tmp_path, new=True)
+
+
+class Thing:
+    """An option that no file can hold."""
+
+
+@pytest.mark.parametrize(
+    "options, names, sentence",
+    [([Thing(), Thing()], ["a", "b"], "Thing is no dataclass"), (["p", "q"], ["a\udc80", "b"], "surrogates")],
+)
+def test_a_result_that_no_file_can_hold_is_refused_before_anything_is_spent(tmp_path, options, names, sentence):
+    calls = []
+    problem = moopt.FunctionProblem(lambda k: calls.append(k) or (1.0, 2.0), {"k": moopt.Choice(options)}, names)
+    with pytest.raises(moopt.InputError, match=f"out: expected a problem that can be kept .*, got .*{sentence}"):
+        moopt.minimize(problem, "random", 4, out=tmp_path / "run", progress=False)
+    assert not calls
+    assert len(moopt.minimize(problem, "random", 4, progress=False).trials) == 4
 
 
 def test_write_atomic_leaves_no_temporary_files(tmp_path):

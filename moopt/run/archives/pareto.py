@@ -15,6 +15,18 @@ from moopt.core.problem import Problem
 from moopt.kernels.archive import first_of_equals, keepers
 from moopt.selection import nondominated_mask
 
+ARCHIVE_CAPACITY = 1000  # points that a run keeps, where they are small
+ARCHIVE_BYTES = 256 * 2**20  # what they may take: 1,000 points of 33,000 variables in float64
+
+
+def capacity(problem: Problem, dtype: torch.dtype) -> int:
+    """How many points the archive of a run keeps: 1,000, or fewer where these would take more than 256 MiB.
+
+    However large a point is, the best of each objective and one between them have a place.
+    """
+    numbers = problem.n_var + problem.n_obj + problem.n_con
+    return max(problem.n_obj + 1, min(ARCHIVE_CAPACITY, ARCHIVE_BYTES // (numbers * dtype.itemsize + 1)))
+
 
 @dataclass(frozen=True)
 class Archive:
