@@ -13,7 +13,7 @@ from typing import Any
 from moopt.executors import Executor, Outcome
 from moopt.testing.contract import refuses, require
 
-ENDS = {"raise": "ValueError: no beam is that thin", "exit": "SystemExit: 3", "dies": "", "endless": ""}
+ENDS = {"raise": "ArithmeticError: no beam is that thin", "exit": "SystemExit: 3", "dies": "", "endless": ""}
 
 
 HERE = "it would end the process that asks"
@@ -28,7 +28,7 @@ def _evaluate(payload: tuple[str, Any]) -> Any:
         case "place":
             return os.getpid()
         case "raise":
-            raise ValueError("no beam is that thin")
+            raise ArithmeticError("no beam is that thin")
         case "exit":
             sys.exit(3)
         case "dies":

@@ -104,7 +104,7 @@ class Hiding(Inline):
         (Repeating, "that nobody awaits"), (Shuffling, "has the value of another"),
         (Impatient, "expected 2 attempts with 2 retries, got 1"), (Miscounting, "counts 1 attempts, expected 2"),
         (Forgetful, "loses the outcomes of keys"), (Careless, "takes a key that is pending"),
-        (Hiding, "expected the error 'ValueError: no beam is that thin', got 'failed'"),
+        (Hiding, "expected the error 'ArithmeticError: no beam is that thin', got 'failed'"),
     ],
 )  # fmt: skip
 def test_broken_executors_are_found(kind, sentence):
