@@ -53,7 +53,7 @@ def signature(thing: Any) -> str:
         return ""
     shown = []
     for parameter in parameters:
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and "*" not in shown:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not any(name.startswith("*") for name in shown):
             shown.append("*")
         default = parameter.default
         plain = isinstance(default, (int, float, str, bool, tuple, type(None)))

@@ -56,7 +56,7 @@ def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent
     known = modules(root)
     edges = {name: imported(path, known) - {name} for name, path in known.items()}
-    loose = [path.name for path in (root / "moopt").glob("*.py") if path.stem != "__init__"]
+    loose = [path.name for path in (root / "moopt").glob("*.py") if path.stem[:2] != "__"]
     algorithms = [p for p in (root / "algorithms").rglob("*.py") if p.stem[:1] != "_"]
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in algorithms]
     sense = re.compile(r"^HIGHER_IS_BETTER\b.*= \{(\"|$)|^class Indicator\b", re.MULTILINE)

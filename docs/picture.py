@@ -10,7 +10,7 @@ from pathlib import Path
 GROUPS = {  # from the top: a colour, and floors of names with what they do
     "doors": ("#d7e3fc", [
         [("__main__", "python -m moopt")],
-        [("cli", "solve, resume, list, bench, report, render"), ("testing", "checks problems and algorithms")],
+        [("cli", "solve, resume, list, bench, report, render"), ("testing", "holds classes to contracts")],
         [("moopt", "the public names")],
         [("api", "minimize, resume")],
     ]),

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from moopt.core import checks
-from moopt.core.checks import InputError
+from moopt.core.checks import InputError, InputTypeError
 
 log = logging.getLogger("moopt")
 
@@ -86,6 +86,12 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def check_function(function: Any) -> None:
+    """Raises InputTypeError for what cannot be called."""
+    if not callable(function):
+        raise InputTypeError(f"function: expected a callable, got {function!r}")
 
 
 def check_limits(timeout: float | None, retries: int) -> tuple[float | None, int]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from moopt.core.checks import InputError, InputTypeError
-from moopt.executors.base import Executor, Outcome, check_limits, describe, log
+from moopt.core.checks import InputError
+from moopt.executors.base import Executor, Outcome, check_function, check_limits, describe, log
 
 
 class Inline(Executor):
@@ -31,8 +31,7 @@ class Inline(Executor):
     ) -> None:
         if self._function is not None:
             raise RuntimeError("this executor is already started: expected one start before each close")
-        if not callable(function):
-            raise InputTypeError(f"function: expected a callable, got {function!r}")
+        check_function(function)
         if timeout is not None:
             raise InputError(
                 f"timeout: expected None, got {timeout!r}: evaluations in this process cannot be stopped, "

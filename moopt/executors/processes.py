@@ -29,9 +29,9 @@ from types import ModuleType
 from typing import Any
 
 from moopt.core import checks
-from moopt.core.checks import InputError, InputTypeError
+from moopt.core.checks import InputError
 from moopt.executors import worker
-from moopt.executors.base import Executor, Outcome, check_limits, describe, log
+from moopt.executors.base import Executor, Outcome, check_function, check_limits, describe, log
 from moopt.executors.shipping import ship
 
 _TICK = 0.1  # s, how soon a supervising thread notices `close`, or a death that its pipe does not tell
@@ -169,8 +169,7 @@ class _Recipe:
 
     @staticmethod
     def of(function: Callable[[Any], Any], timeout: float | None, start_method: str, workers: int) -> _Recipe:
-        if not callable(function):
-            raise InputTypeError(f"function: expected a callable, got {function!r}")
+        check_function(function)
         data = ship("function", function)
         threads = max(1, _cores() // workers)
         limits = {name: str(threads) for name in _THREAD_VARIABLES if name not in os.environ}

@@ -14,7 +14,7 @@ from typing import Any
 
 from moopt.core import checks
 from moopt.core.checks import InputError, MissingPackage
-from moopt.executors.base import Executor, Outcome, check_limits, describe
+from moopt.executors.base import Executor, Outcome, check_function, check_limits, describe
 from moopt.executors.shipping import ship
 
 
@@ -53,6 +53,7 @@ class Ray(Executor):
     ) -> None:
         if self._ray is not None:
             raise RuntimeError("this executor is already started: expected one start before each close")
+        check_function(function)
         self._timeout, self._retries = check_limits(timeout, retries)
         data = ship("function", function)
         try:

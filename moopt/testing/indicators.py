@@ -35,8 +35,8 @@ def check_indicator(indicator: Indicator, *, n_obj: int = 3, seed: int = 1) -> N
     require(got == (torch.float64, 2, 3), f"{who}: expected float64 of shape [2, 3], got {got}")
     alone = torch.stack([score(one) for one in f.reshape(6, 12, n_obj)]).reshape(2, 3)
     require(equal(alone, together), f"{who}: a set alone scores otherwise than in a batch")
-    failed = torch.cat([front, front[:1] * 0.01]).expand(2, 3, 13, n_obj).clone()  # but for one value as good as can be
-    failed[..., 0] = torch.nan
+    best = torch.cat([front, front[:1] * 0.01])  # as good as can be, if they were believed
+    failed = best.index_fill(-1, torch.tensor([0]), torch.nan).expand(2, 3, 13, n_obj)
     more = score(torch.cat([failed, f], -2))  # sums of more numbers may be rounded otherwise
     require(torch.allclose(more, together, rtol=1e-12), f"{who}: a failed row changes the score")
     require(torch.allclose(score(f.flip(-2)), together, rtol=1e-9), f"{who}: the order of points changes the score")

@@ -175,6 +175,15 @@ def test_every_package_is_listed():
         assert (folder / "__init__.py").exists(), f"{folder} has no __init__.py"
 
 
+def test_tests_mirror_the_house():
+    """A folder for each of the engine's; the catalogues are tested as one, and the house has a folder of its own."""
+    parts = {path.name for path in ENGINE.iterdir() if (path / "__init__.py").exists()}
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {str(path.relative_to(ROOT / "tests")) for path in folders} == parts | {"house"}
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+    assert len(names) == len(set(names))
+
+
 def test_every_catalogue_file_is_in_a_table():
     for folder, group in zip(CATALOGUES, ("problems", "algorithms"), strict=True):
         files = {module_of(path) for path in sources(folder) if not path.stem.startswith("_")}
