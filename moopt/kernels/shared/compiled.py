@@ -1,0 +1,17 @@
+"""How functions are compiled for the CPU: `entry` is called from Python and kept in Numba's cache, `inner` is called
+by compiled functions and kept with them.
+
+Numba compiles a called function again into each caller, which takes as long as the first time. So an entry is small,
+calls little, and what several need (sorting) is an entry of its own, called from Python.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numba  # noqa: TID253
+
+_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+entry: Any = functools.partial(numba.njit, cache=True, **_options)
+inner: Any = functools.partial(numba.njit, **_options)
