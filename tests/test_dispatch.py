@@ -35,7 +35,7 @@ def arguments(name, seed, batch=(3,)):
     corner = torch.full((*batch, 3), 1.1, dtype=torch.float64)
     weights = torch.rand(5, 3, generator=generator, dtype=torch.float64)
     unit = torch.nn.functional.normalize(uniform(9, 3), dim=-1)
-    if name == "children":
+    if name in ("children", "first_children"):
         keys = torch.randint(0, 2**40, batch, generator=generator)
         parents = torch.randint(0, 17, (*batch, 8), generator=generator)
         return [uniform(17, 5), parents, torch.zeros(5).double(), torch.ones(5).double(), keys, [-5, 2**62, 9],
@@ -74,7 +74,7 @@ def test_every_kernel_is_a_sound_operator(name):
 @pytest.mark.parametrize("name", KERNELS)
 def test_vmap_gives_what_a_loop_gives(name):
     operator = getattr(torch.ops.moopt, name)
-    given = arguments(name, 5, (4, 2) if name != "children" else (4, 1))
+    given = arguments(name, 5, (4, 1) if name in ("children", "first_children") else (4, 2))
     dims = tuple(
         0 if isinstance(value, torch.Tensor) and value.shape[0] == 4 else [0] * len(value)
         if isinstance(value, list) and isinstance(value[0], torch.Tensor) else None

@@ -22,7 +22,7 @@ def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor
         kept[start:stop] = _kept(points[start:stop], excess[start:stop], capacity)
 
     in_parts(part, runs, least_runs(points))
-    index = np.argsort(~kept, axis=1, kind="stable")[:, :capacity]
+    index = np.ascontiguousarray(np.argsort(~kept, axis=1, kind="stable")[:, :capacity])
     counts = np.take_along_axis(kept, index, 1)
     return tensor(index, *f.shape[:-2], index.shape[1]), tensor(counts, *f.shape[:-2], index.shape[1])
 

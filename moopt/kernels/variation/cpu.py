@@ -1,4 +1,4 @@
-"""Numba version, for the CPU, of `children`.
+"""Numba version, for the CPU, of `children` and `first_children`.
 
 It draws the same numbers as the reference and computes powers only for the genes that change, in float64
 whatever the precision of the points, by a function of its own: equal to the reference but for a few roundings. Every
@@ -35,18 +35,30 @@ ROOT_HALF = np.float64(math.sqrt(0.5)).view(np.uint64)
 
 
 def children(
-    x: Tensor,
-    parents: Tensor,
-    low: Tensor,
-    high: Tensor,
-    keys: Tensor,
-    streams: tuple[int, int, int],
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
     how: reference.Settings,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`children` for float32 and float64."""
     if x.dtype not in (torch.float32, torch.float64):
         return reference.children.reference(x, parents, low, high, keys, streams, how)
-    out = x.new_empty(*parents.shape, x.shape[-1])
+    return _born(x.new_empty(*parents.shape, x.shape[-1]), x, parents, low, high, keys, streams, how)
+
+
+def first_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
+    """`first_children` for float32 and float64."""
+    if x.dtype not in (torch.float32, torch.float64):
+        return reference.first_children.reference(x, parents, low, high, keys, streams, how)
+    out = x.new_empty(*parents.shape[:-1], parents.shape[-1] // 2, x.shape[-1])
+    return _born(out, x, parents, low, high, keys, streams, how)
+
+
+def _born(
+    out: Tensor, x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
     exact = np.float64 if x.dtype == torch.float64 else np.float32
     bits = 32 if x.dtype == torch.float64 else 23
     u, s, v = (np.uint64(stream) for stream in streams)
@@ -56,11 +68,12 @@ def children(
         _count_below(float(exact(p)), bits) for p in (how.crossover_probability, how.mutation_probability)
     )
     eta, spread, probability = how.crossover_eta, how.mutation_eta, how.mutation_probability
+    single = out.shape[-2] < parents.shape[-1]
 
     def part(start: int, stop: int) -> None:
         if not _children(
             points, rows, lowest, highest, run_keys, u, s, v, crossing, eta, mutating, probability, spread, bits,
-            start, stop, born,
+            single, start, stop, born,
         ):  # fmt: skip
             raise IndexError(f"parents: expected rows from 0 to {x.shape[1] - 1}, got others")
 
@@ -212,12 +225,11 @@ def _mutate(genes, low, high, words, mutating, probability, scale, eta, place, w
 @entry
 def _children(
     x, parents, low, high, keys, u_stream, s_stream, v_stream, crossing, eta, mutating, probability, mutation_eta,
-    bits, start, stop, out,
+    bits, single, start, stop, out,
 ):  # fmt: skip
-    """Children of pairs start .. stop - 1, counted over all runs, the first of each pair alone if `out` has no room for
-    more; `crossing` of the draws let a pair cross and `mutating` let a gene mutate."""
+    """Children of pairs start .. stop - 1, counted over all runs, or `single` ones, the first of each pair; `crossing`
+    of the draws let a pair cross and `mutating` let a gene mutate."""
     k, d = parents.shape[1] // 2, x.shape[2]
-    single = out.shape[1] == k
     shift, scale, half = U64(32 - bits), 2.0**-bits, 1 << (bits - 1)
     at_once = max(1, PIECE // d)
     words, crosses = np.empty(at_once * d + 8, np.int64), np.empty(at_once + 8, np.int64)
