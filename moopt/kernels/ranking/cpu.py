@@ -36,18 +36,24 @@ def crowding(f: Tensor, rank: Tensor | None) -> Tensor:
 def survivors(f: Tensor, violation: Tensor | None, n_keep: int) -> tuple[Tensor, Tensor, Tensor]:
     """`survivors`: ranks, then distances only of those fronts that have survivors."""
     points, excess = compared(f, violation)
-    runs, n, _ = points.shape
-    index = np.empty((runs, n_keep), np.int64)
-    ranks, distances = np.empty_like(index), np.empty(index.shape)
+    runs, back, single = len(points), (*f.shape[:-2], n_keep), f.dtype == torch.float32
+    if not n_keep:
+        return f.new_empty(back, dtype=torch.int64), f.new_empty(back, dtype=torch.int64), f.new_empty(back)
+    least = least_runs(points)
+    if runs < 2 * least:
+        found = _best(points, excess, n_keep, single)
+    else:
+        whole = np.empty((runs, n_keep), np.int64), np.empty((runs, n_keep), np.int64), np.empty((runs, n_keep))
 
-    def part(start: int, stop: int) -> None:
-        some = slice(start, stop)
-        index[some], ranks[some], distances[some] = _best(points[some], excess[some], n_keep, f.dtype == torch.float32)
+        def part(start: int, stop: int) -> None:
+            some = _best(points[start:stop], excess[start:stop], n_keep, single)
+            for all_runs, own in zip(whole, some, strict=True):
+                all_runs[start:stop] = own
 
-    if n_keep:
-        in_parts(part, runs, least_runs(points))
-    back = (*f.shape[:-2], n_keep)
-    return tensor(index, *back), tensor(ranks, *back), tensor(distances, *back).to(f.dtype)
+        in_parts(part, runs, least)
+        found = whole
+    index, ranks, distances = (tensor(a, *back) for a in found)
+    return index, ranks, distances.to(f.dtype)
 
 
 def compared(f: Tensor, key: Tensor | None) -> tuple[Floats, Floats]:
@@ -74,18 +80,31 @@ class Ranked(NamedTuple):
 def ranked(f: Floats, violation: Floats, n_keep: int) -> Ranked:
     """`rank` with the order that it is found from."""
     runs, n, m = f.shape
-    if (violation <= 0.0).all() and not np.isnan(f).any():
-        group, keys = np.zeros((runs, n)), f
+    if _is_plain(f, violation):
+        group, keys, feasible = np.zeros((runs, n)), f, np.full(runs, n)
     else:  # 0 feasible, inf failed
         group = np.where(np.isnan(violation) | np.isnan(f).any(2), np.inf, np.maximum(violation, 0.0))
         keys = np.concatenate((group[..., None], np.where(group[..., None] > 0.0, 0.0, f)), 2)
-    found = Ranked(np.empty((runs, n), np.int64), lexsorted(keys), n - np.count_nonzero(group, 1))
-    given = f, group, found.order, found.feasible, n_keep, found.rank
+        feasible = n - np.count_nonzero(group, 1)
+    rank, order = np.empty((runs, n), np.int64), lexsorted(keys)
+    given = f, group, order, feasible, n_keep, rank
     if m <= 2:
         _rank_two(*given)
     elif m > 3 or not _rank_three(*given):
         _rank_many(*given)
-    return found
+    return Ranked(rank, order, feasible)
+
+
+@entry
+def _is_plain(f: Floats, violation: Floats) -> bool:
+    """Whether all points are feasible."""
+    plain = True
+    for b in range(len(f)):
+        for i in range(f.shape[1]):
+            plain &= violation[b, i] <= 0.0
+            for j in range(f.shape[2]):
+                plain &= f[b, i, j] == f[b, i, j]
+    return plain
 
 
 # Apart, so that only what is needed is compiled: for two objectives it takes a second, for many six.
@@ -141,17 +160,16 @@ def _best(f: Floats, violation: Floats, n_keep: int, single: bool) -> tuple[Ints
     """`survivors`; distances are rounded first if they are to be in `single` precision."""
     rank, order, feasible = ranked(f, violation, n_keep)
     n = rank.shape[1]
-    if f.shape[2] == 2 and feasible.min(initial=n) == n:
-        distance = np.zeros(rank.shape)
-        _crowding_two(f, rank, order, n_keep, distance)
+    keys, rows = np.empty((*rank.shape, 2)), np.empty(rank.shape, np.int64)
+    if feasible.sum() == rank.size:
+        (_crowding_two if f.shape[2] == 2 else _crowding_more)(f, rank, order, n_keep, keys, rows)
     else:
-        distance = _crowded(f, rank, n_keep)
-    keys = np.empty((*rank.shape, 2))
-    keys[..., 0] = rank
-    np.negative(distance.astype(np.float32) if single else distance, out=keys[..., 1])
-    index = lexsorted(keys)[:, :n_keep]
-    best = keys[np.arange(len(keys))[:, None], index]
-    return index, best[..., 0], -best[..., 1]
+        keys[..., 0], keys[..., 1], rows = rank, -_crowded(f, rank, n_keep), lexsorted(rank[..., None].astype(float))
+    if single:
+        keys = keys.astype(np.float32).astype(float)
+    index = np.ascontiguousarray(lexsorted(keys, rows)[:, :n_keep])
+    at = index if len(index) == 1 else index + n * np.arange(len(index))[:, None]
+    return index, rank.take(at), 0.0 - keys.reshape(-1, 2)[:, 1].take(at)
 
 
 def _crowded(f: Floats, rank: Floats, n_keep: int) -> Floats:
@@ -172,40 +190,70 @@ def _crowding_batch(f: Floats, front: Floats, order: Ints, n_keep: int, out: Flo
             if i == n or front[b, order[b, i]] != front[b, order[b, start]]:
                 if start < n_keep and front[b, order[b, start]] < np.inf:
                     distinct = _distinct(f[b], order[b, start:i])
-                    if len(distinct) == 1:
-                        out[b, distinct[0]] = np.inf
-                    else:
-                        for j in range(m):
-                            _add_gaps(f[b, :, j], by(f[b, :, j], distinct), out[b])
+                    for j in range(m):
+                        _add_gaps(f[b, :, j], by(f[b, :, j], distinct), out[b])
                 start = i
 
 
 @entry
-def _crowding_two(f: Floats, rank: Ints, order: Ints, n_keep: int, out: Floats) -> None:
-    """Of two objectives in fronts without dominance the second falls where the first rises."""
+def _crowding_two(f: Floats, rank: Ints, order: Ints, n_keep: int, keys: Floats, rows: Ints) -> None:
+    """What `survivors` go by, and all rows in the order of their ranks. Of two objectives in fronts without dominance
+    the second falls where the first rises."""
     n = f.shape[1]
+    crowding, back = np.empty(n), np.empty(n, np.int64)
     for b in range(len(f)):
-        starts, rows, back = np.zeros(n + 2, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-        for i in range(n):
-            starts[rank[b, i] + 2] += 1
-        for r in range(2, n + 2):
-            starts[r] += starts[r - 1]
-        for i in range(n):  # each front in lexicographic order
-            at = rank[b, order[b, i]] + 1
-            rows[starts[at]] = order[b, i]
-            starts[at] += 1
+        crowding[:] = 0.0
+        grouped, starts = _grouped(rank[b], order[b])
         r = 0
         while starts[r] < min(n, n_keep):
-            distinct = _distinct(f[b], rows[starts[r] : starts[r + 1]])
+            distinct = _distinct(f[b], grouped[starts[r] : starts[r + 1]])
             k = len(distinct)
             for i in range(k):
                 back[i] = distinct[k - 1 - i]
-            if k == 1:
-                out[b, distinct[0]] = np.inf
-            else:
-                _add_gaps(f[b, :, 0], distinct, out[b])
-                _add_gaps(f[b, :, 1], back[:k], out[b])
+            _add_gaps(f[b, :, 0], distinct, crowding)
+            _add_gaps(f[b, :, 1], back[:k], crowding)
             r += 1
+        _written(rank[b], crowding, keys[b], rows[b])
+
+
+@entry
+def _crowding_more(f: Floats, rank: Ints, order: Ints, n_keep: int, keys: Floats, rows: Ints) -> None:
+    n, m = f.shape[1:]
+    crowding = np.empty(n)
+    for b in range(len(f)):
+        crowding[:] = 0.0
+        grouped, starts = _grouped(rank[b], order[b])
+        r = 0
+        while starts[r] < min(n, n_keep):
+            distinct = _distinct(f[b], grouped[starts[r] : starts[r + 1]])
+            _add_gaps(f[b, :, 0], distinct, crowding)
+            for j in range(1, m):
+                _add_gaps(f[b, :, j], by(f[b, :, j], distinct), crowding)
+            r += 1
+        _written(rank[b], crowding, keys[b], rows[b])
+
+
+@inner
+def _grouped(rank: Ints, order: Ints) -> tuple[Ints, Ints]:
+    """Rows by rank, each front in the given order, and where fronts start."""
+    n = len(rank)
+    starts, rows = np.zeros(n + 2, np.int64), np.empty(n, np.int64)
+    for i in range(n):
+        starts[rank[i] + 2] += 1
+    for r in range(2, n + 2):
+        starts[r] += starts[r - 1]
+    for i in range(n):
+        r = rank[order[i]] + 1
+        rows[starts[r]] = order[i]
+        starts[r] += 1
+    return rows, starts
+
+
+@inner
+def _written(rank: Ints, crowding: Floats, keys: Floats, rows: Ints) -> None:
+    found, _ = _grouped(rank, np.arange(len(rank)))
+    for i in range(len(rank)):
+        keys[i, 0], keys[i, 1], rows[i] = rank[i], -crowding[i], found[i]
 
 
 @inner
@@ -222,10 +270,10 @@ def _distinct(f: Floats, rows: Ints) -> Ints:
 
 @inner
 def _add_gaps(value: Floats, rows: Ints, out: Floats) -> None:
-    """Adds to `out` what one objective gives to the distances of two or more rows, sorted by it."""
+    """Adds to `out` what one objective gives to the distances of the rows of a front, sorted by it."""
     n = len(rows)
     low, high = value[rows[0]], value[rows[n - 1]]
-    if low == high:
+    if low == high and n > 1:
         return
     out[rows[0]] = np.inf
     out[rows[n - 1]] = np.inf

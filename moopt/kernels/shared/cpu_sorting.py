@@ -98,11 +98,16 @@ def by(values: Floats, rows: Ints) -> Ints:
     return order
 
 
-def lexsorted(keys: Floats) -> Ints:
-    """Rows of keys[b, n, k], without NaN, in lexicographic order: int64[b, n]; equal rows keep their order."""
-    order = np.empty(keys.shape[:2], np.int64)
-    _lexsort(keys, order)
-    return order
+def lexsorted(keys: Floats, rows: Ints | None = None) -> Ints:
+    """Rows of keys[b, n, k], without NaN, in lexicographic order: int64[b, n]; equal rows keep their order.
+
+    `rows`: what their order is at first, which is changed. It costs nothing to sort by what is in order already.
+    """
+    if rows is None:
+        rows = np.empty(keys.shape[:2], np.int64)
+        rows[:] = np.arange(keys.shape[1])
+    _lexsort(keys, rows)
+    return rows
 
 
 @entry
@@ -111,17 +116,17 @@ def _lexsort(keys: Floats, order: Ints) -> None:
     key = np.empty(n)
     for r in range(len(keys)):
         rows = order[r]
-        for i in range(n):
-            rows[i] = i
         bounds, runs = np.zeros(n + 2, np.int64), 1  # runs of equal values in one column are sorted by the next
         bounds[1] = n
         for j in range(keys.shape[2]):
             finer, count = np.empty(n + 2, np.int64), 0
             for b in range(runs):
                 low, high = bounds[b], bounds[b + 1]
-                if high - low > 1:
-                    for i in range(low, high):
-                        key[i] = keys[r, rows[i], j]
+                ascending = True
+                for i in range(low, high):
+                    key[i] = keys[r, rows[i], j]
+                    ascending &= i == low or key[i - 1] <= key[i]
+                if not ascending:
                     arrange(key[low:high], rows[low:high])
                 for i in range(low + 1, high + 1):
                     if i == high or key[i] != key[low]:
