@@ -154,7 +154,8 @@ def test_devices_without_a_kernel_draw_by_the_reference():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "dtype, aligned, single, one", [("fp32", True, False, {"d": 1}), ("fp64", False, False, {}), ("fp64", True, True, {})]
+    "dtype, aligned, single, one",
+    [("fp32", True, False, {"d": 1}), ("fp64", False, False, {}), ("fp64", True, True, {})],
 )
 def test_children_compile_for_a_gpu(dtype, aligned, single, one, compile_triton):
     """A launch makes a constant of an argument that is 1."""

@@ -152,5 +152,6 @@ thin = Kernel(
     _thin,
     "(Tensor f, Tensor valid, int capacity) -> Tensor",
     lambda f, valid, capacity: torch.empty_like(valid),
-    cpu="cpu",  # on a GPU torch's own sorts and scans are what it needs
+    cpu="cpu",
+    cuda="cuda",
 )
