@@ -59,7 +59,8 @@ def main() -> None:
         ])  # fmt: skip
     columns = ["search", "s, empty cache", "of these CPU", "compiled", "s, full cache", "compiled"]
     about = f"One thread; the import is not counted; the least of {REPEATS}. CPU seconds leave out what others took."
-    report.write("first_call", "The first search of an installation", f"{about}\n\n{report.table(columns, rows)}", "numba")
+    body = f"{about}\n\n{report.table(columns, rows)}"
+    report.write("first_call", "The first search of an installation", body, "numba")
 
 
 if __name__ == "__main__":

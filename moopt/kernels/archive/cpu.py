@@ -29,7 +29,7 @@ def keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tensor
 
 def _kept(f: Floats, violation: Floats, capacity: int) -> Flags:
     rank, order, feasible = ranked(f, violation, min(1, f.shape[1]))
-    kept = rank == 0
+    kept: Flags = rank == 0
     others = (feasible == 0).nonzero()[0]
     if len(others):  # the order of what is not feasible is that of its violation
         kept[others] &= (violation[others] < np.inf) & ~np.isnan(f[others]).any(2)

@@ -2,7 +2,7 @@
 
 After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
-# mypy: disable-error-code="untyped-decorator,operator,assignment"
+# mypy: disable-error-code="untyped-decorator,operator,assignment,no-any-return"
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Numba version, for the CPU, of `rows`."""
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,attr-defined,call-arg"
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-untyped-call,attr-defined,call-arg,var-annotated"
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ entry: Any = functools.partial(numba.njit, cache=True, **_options)
 inner: Any = functools.partial(numba.njit, **_options)
 
 
-class _Announcer(Listener):  # type: ignore[misc]
+class _Announcer(Listener):
     """Hears of what Numba compiles because its cache has it not; under a lock, so that calls nest."""
 
     depth = 0
@@ -35,4 +35,4 @@ class _Announcer(Listener):  # type: ignore[misc]
         self.depth -= 1
 
 
-register("numba:compile", _Announcer())
+register("numba:compile", _Announcer())  # type: ignore[no-untyped-call]

@@ -1,5 +1,5 @@
 """Numba version, for the CPU, of `thin`."""
-# mypy: disable-error-code="untyped-decorator"
+# mypy: disable-error-code="untyped-decorator,no-any-return"
 
 from __future__ import annotations
 

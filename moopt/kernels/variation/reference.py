@@ -104,7 +104,7 @@ def _mutated(
 ) -> Tensor:
     if not how.mutation_probability:
         return born
-    v = _uniform(keys, streams[2], *born.shape[-2:], born.dtype)
+    v = _uniform(keys, streams[2], born.shape[-2], born.shape[-1], born.dtype)
     return polynomial_mutation(v, born, low, high, how.mutation_eta, how.mutation_probability)
 
 
