@@ -141,7 +141,7 @@ def tests(physics: bool) -> None:
 
 def kernels() -> None:
     """Each kernel's time, and what memory and arithmetic alone would take."""
-    from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, variation
+    from moopt.kernels import directions, distances, hypervolume, offers, philox, ranking, thinning, variation
 
     scale = 256 if report.SMOKE else 1
     generator = torch.Generator(DEVICE).manual_seed(1)
@@ -158,6 +158,7 @@ def kernels() -> None:
     keys, parents = torch.ones(1, dtype=torch.int64, device=DEVICE), below(n // 2, n // 2)
     target, zero = below(n // 2, 20 * n // 2), torch.zeros(1, 20 * n // 2, device=DEVICE)
     tie, corner = uniform(20 * n // 2), torch.ones(1, 3, device=DEVICE)
+    everybody = torch.ones(1, n, dtype=torch.bool, device=DEVICE)
     how = variation.Settings(0.9, 20.0, 1 / d, 20.0)
     work: list[tuple[str, str, Callable[[], Any], tuple[int, int]]] = [
         ("uniform", f"{n * d:,} numbers", lambda: philox.uniform(keys, 1, n * d, torch.float32),
@@ -172,6 +173,8 @@ def kernels() -> None:
          lambda: offers.best_offer(target, zero, tie, n // 2), floors.best_offer(20 * n // 2, n // 2, 1, 4)),
         ("contributions", f"{small:,} points, m = 3",
          lambda: hypervolume.contributions(f[:, :small], corner), floors.contributions(small, 3, 1)),
+        ("thin", f"{n:,} points to {n // 3:,}, m = 3",
+         lambda: thinning.thin(f, everybody, n // 3), floors.thin(n, n // 3, 3, 1)),
         ("nearest_distances", f"{small:,} points, m = 3, one neighbour",
          lambda: distances.nearest_distances(f[:, :small], 1), floors.nearest_distances(small, 3, 1, 1, 4)),
     ]  # fmt: skip

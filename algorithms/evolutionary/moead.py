@@ -87,10 +87,10 @@ class MOEAD(Generational[Problem, State]):
         n, size = near.shape
         first = turn.rng.fold(0).integers(size, n)
         second = (first + 1 + turn.rng.fold(1).integers(size - 1, n)) % size
-        own = torch.arange(n, device=near.device).expand_as(first)
-        parents = torch.cat((near[own, first], near[own, second]), -1)
-        children = self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(2))[:, :n]
-        return children, {"home": own.clone()}
+        own = torch.arange(n, device=near.device)
+        parents = near.flatten().take(torch.cat((first + own * size, second + own * size), -1))
+        children = self.variation.mate(problem.space, state.population.x, parents, turn.rng.fold(2), single=True)
+        return children, {"home": own.repeat(len(first), 1)}
 
     def survive(self, problem: Problem, state: State, born: Points, turn: Turn) -> State:
         told, population, n = born.without("home"), state.population, self.pop_size

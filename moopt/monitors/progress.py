@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING
 
+from moopt.kernels import compiling
 from moopt.run.monitor import Monitor, Snapshot
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ LOG_SECONDS = 30.0
 class ProgressLine(Monitor):
     """A line on `stream` (default: stderr): used share of the budget, spending, hypervolume, feasible share, time.
 
-    On a terminal it is redrawn in place; elsewhere a plain line comes every half minute. It ends with how the run
-    ended. An update waits for 100 times what the one before took, so at most 1 % of the time goes into them; a step
-    in which nothing is due reads the clock once. Where the stream is gone, the run goes on without it.
+    On a terminal it is redrawn in place and tells when kernels are compiled; elsewhere a plain line comes every half
+    minute. It ends with how the run ended. An update waits for 100 times what the one before took, so at most 1 % of
+    the time goes into them; a step in which nothing is due reads the clock once. Where the stream is gone, the run goes
+    on without it.
     """
 
     def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -35,7 +37,7 @@ class ProgressLine(Monitor):
         self._console: Console | None = None
         self._live: Live | None = None
         self._limit: tuple[str, int] | None = None
-        self._least, self._warm, self._share = LOG_SECONDS, False, 0.0
+        self._least, self._warm, self._share, self._name = LOG_SECONDS, False, 0.0, ""
 
     def on_start(self, snapshot: Snapshot) -> None:
         from rich.console import Console
@@ -46,6 +48,7 @@ class ProgressLine(Monitor):
         if self._console.is_terminal:
             self._live, self._least = Live(console=self._console, auto_refresh=False), TERMINAL_SECONDS
             self._show(snapshot)
+            compiling.listen(self._compiling)
         self._due = self._clock() + self._least
 
     def on_step(self, snapshot: Snapshot) -> None:
@@ -75,6 +78,7 @@ class ProgressLine(Monitor):
 
     def close(self) -> None:
         """Gives the terminal back."""
+        compiling.unlisten(self._compiling)
         live, self._live, self._due = self._live, None, math.inf
         if live is not None:
             try:
@@ -93,8 +97,11 @@ class ProgressLine(Monitor):
             _clock_face(snapshot.seconds) + ("" if math.isnan(left) else f", {_clock_face(left)} left"),
             _feasible(snapshot),
         ]
-        name = f"{snapshot.problem.name} {type(snapshot.algorithm).__name__.lower()}"
-        return self._draw(name, "" if math.isnan(share) else f"{math.floor(100 * share):3d} %", share, parts)
+        self._name = f"{snapshot.problem.name} {type(snapshot.algorithm).__name__.lower()}"
+        return self._draw(self._name, "" if math.isnan(share) else f"{math.floor(100 * share):3d} %", share, parts)
+
+    def _compiling(self) -> None:
+        self._draw(self._name, "", math.nan, ["compiling kernels (once per installation)…"])
 
     def _spending(self, spent: Mapping[str, int]) -> str:
         """What the budget counts, or else evaluations, or else generations."""

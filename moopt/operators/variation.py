@@ -10,7 +10,7 @@ from torch import Tensor
 from moopt.core import checks
 from moopt.core.random import Rng
 from moopt.core.space import Kind, Space
-from moopt.kernels.variation import Settings, children
+from moopt.kernels.variation import Settings, children, first_children
 from moopt.operators.crossover import exchange, order_crossover, sbx
 from moopt.operators.mutation import integer_mutation, inversion_mutation, polynomial_mutation, reset_mutation
 
@@ -44,15 +44,16 @@ class Variation:
         x = torch.cat((a, b), -2)
         return self.mate(space, x, torch.arange(x.shape[-2], device=x.device).expand(x.shape[:-1]), rng)
 
-    def mate(self, space: Space, x: Tensor, parents: Tensor, rng: Rng) -> Tensor:
+    def mate(self, space: Space, x: Tensor, parents: Tensor, rng: Rng, *, single: bool = False) -> Tensor:
         """Children of rows of x[r, n, d], one for each parent: int64[r, k] -> [r, k, d].
 
         The first half of the parents is paired with the second half, in order; of an odd number the first is taken
-        once more, and its child is left out.
+        once more, and its child is left out. `single`: only the first child of each pair, the same as without it,
+        [r, ceil(k / 2), d].
         """
         d, k = x.shape[-1], parents.shape[-1]
         if k % 2:
-            return self.mate(space, x, torch.cat((parents, parents[..., :1]), -1), rng)[..., :k, :]
+            return self.mate(space, x, torch.cat((parents, parents[..., :1]), -1), rng, single=single)[..., :k, :]
         pairs = k // 2
         probability = 1.0 / d if self.mutation_probability is None else self.mutation_probability
         streams = rng.fold(0), rng.fold(1), rng.fold(2)
@@ -60,11 +61,12 @@ class Variation:
             low, high = space.bounds(x.dtype, x.device)
             how = Settings(self.crossover_probability, self.crossover_eta, probability, self.mutation_eta)
             names = streams[0].stream, streams[1].stream, streams[2].stream
-            return children(x, parents, low, high, rng.keys, names, how)
+            return (first_children if single else children)(x, parents, low, high, rng.keys, names, how)
         a, b = torch.take_along_dim(x, parents[..., None], -2).split(pairs, -2)
         stays = streams[1].uniform(pairs, 1) >= self.crossover_probability
         u = streams[0].uniform(pairs, d).masked_fill(stays, 1.0)
-        return self._mixed(space, a, b, u, streams[2].uniform(2 * pairs, d), stays, probability, rng)
+        born = self._mixed(space, a, b, u, streams[2].uniform(2 * pairs, d), stays, probability, rng)
+        return born[..., :pairs, :] if single else born
 
     def _mixed(
         self, space: Space, a: Tensor, b: Tensor, u: Tensor, v: Tensor, stays: Tensor, probability: float, rng: Rng

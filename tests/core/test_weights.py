@@ -219,7 +219,8 @@ def test_given_points_and_tables(tmp_path):
     net = torch.linspace(-1, 1, 30)
     frame = pandas.DataFrame({"lr": [0.5, 0.25], "net": [net, -net], "up": [1.0, 2.0], "down": [3.0, 4.0]})
     run = moopt.Run(TUNED, "nsga2", 10, initial=frame)
-    assert torch.allclose(run.search.initial.known.x[:, 1:], torch.stack((net, -net)).double()) and len(run.search.initial.x) == 0
+    initial = run.search.initial
+    assert torch.allclose(initial.known.x[:, 1:], torch.stack((net, -net)).double()) and len(initial.x) == 0
     with pytest.raises(moopt.InputError, match=r"expected columns \['lr', 'net'\], got none for \['net'\]"):
         moopt.Run(TUNED, "nsga2", 10, initial=frame[["lr", "up", "down"]])
     x = TUNED.space.sample(Rng(1).uniform(2, 31))[0]

@@ -153,15 +153,18 @@ def test_devices_without_a_kernel_draw_by_the_reference():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype, aligned, one", [("fp32", True, {"d": 1}), ("fp64", False, {})])
-def test_children_compile_for_a_gpu(dtype, aligned, one, compile_triton):
+@pytest.mark.parametrize(
+    "dtype, aligned, single, one",
+    [("fp32", True, False, {"d": 1}), ("fp64", False, False, {}), ("fp64", True, True, {})],
+)
+def test_children_compile_for_a_gpu(dtype, aligned, single, one, compile_triton):
     """A launch makes a constant of an argument that is 1."""
     tensors = {name: f"*{dtype}" for name in ("x", "low", "high", "out")} | {"parents": "*i64", "keys": "*i64"}
     sizes = dict.fromkeys({"n", "pairs", "d", "tiles"} - set(one), "i32")
     streams = dict.fromkeys(("genes_stream", "pairs_stream", "mutation_stream"), "u64")
     made = compile_triton(
         "moopt.kernels.variation.cuda:vary", {**tensors, **sizes, **streams, **dict.fromkeys(HOW._fields, "fp64")},
-        {"MUTATES": True, "ALIGNED": aligned, "TILE": variation_cuda.TILE, **one}, list(tensors),
+        {"MUTATES": True, "ALIGNED": aligned, "SINGLE": single, "TILE": variation_cuda.TILE, **one}, list(tensors),
         enable_fp_fusion=False,
     )  # fmt: skip
     assert made["spilled"] == 0

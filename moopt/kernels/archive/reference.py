@@ -21,7 +21,7 @@ def _keepers(f: Tensor, violation: Tensor, capacity: int) -> tuple[Tensor, Tenso
     front = (rank(f, violation, min(1, f.shape[-2])) == 0) & (violation < torch.inf) & ~f.isnan().any(-1)
     front = front & first_of_equals(f, front)
     if f.shape[-2] > capacity:
-        front = thin.reference(f, front, capacity)
+        front = thin(f, front, capacity)
     index = (~front).byte().argsort(dim=-1, stable=True)[..., :capacity]
     return index, front.gather(-1, index)
 

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.shared.arrays import array, tensor
-
-njit = numba.njit(cache=True, nogil=True)
+from moopt.kernels.shared.compiled import entry, inner
 
 
 def boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,7 +25,7 @@ def boxes(f: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return tensor(low, *shape), tensor(high, *shape)
 
 
-@njit
+@entry
 def _boxes(points, reference):
     m = len(reference)
     bounds, _ = _local_upper_bounds(points, reference)
@@ -50,7 +48,7 @@ def _boxes(points, reference):
     return lower[:count], upper[:count]
 
 
-@njit
+@inner
 def _local_upper_bounds(points, reference):
     m = len(reference)
     bounds, by = np.empty((64, m)), np.empty((64, m, m))
@@ -86,7 +84,7 @@ def _local_upper_bounds(points, reference):
     return bounds[:count], by[:count]
 
 
-@njit
+@inner
 def _below(z, bound):
     for j in range(len(z)):
         if not z[j] < bound[j]:
@@ -94,7 +92,7 @@ def _below(z, bound):
     return True
 
 
-@njit
+@inner
 def _doubled(a):
     longer = np.empty((2 * len(a), *a.shape[1:]))
     longer[: len(a)] = a

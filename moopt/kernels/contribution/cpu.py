@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.contribution import reference as reference_
 from moopt.kernels.hypervolume.cpu import sweep
+from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.cpu_bits import lowest, ones
-from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange, first_beyond, smallest, sort
+from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange, by, first_beyond, smallest
 from moopt.kernels.shared.threads import in_parts
 
 UNIT, ROUNDS = float(reference_.UNIT), reference_.ROUNDS
@@ -27,7 +27,6 @@ KEPT = 48  # words of bits kept of each sample; 36 points at most have a weight 
 LEAST = 2**16  # samples and points that are worth a thread: some milliseconds
 
 U64 = np.uint64
-njit = numba.njit(cache=True, nogil=True)
 
 
 def expected_contribution(f: Tensor, valid: Tensor, reference: Tensor, k: Tensor, u: Tensor) -> Tensor:
@@ -62,10 +61,10 @@ def _in_runs(function: Callable[..., None], f: Tensor, valid: Tensor, reference:
     in_parts(lambda start, stop: function(*(array[start:stop] for array in arrays)), runs, least)
 
 
-@njit
+@entry
 def _contribution_batch(f, valid, reference, samples, share, k, out):
     for r in range(len(f)):
-        rows = sort(f[r], _those(np.arange(len(valid[r])), valid[r]), 0, 1)
+        rows = by(f[r, :, 0], _those(np.arange(len(valid[r])), valid[r]))
         n = len(rows)
         value = np.zeros(n)
         if f.shape[2] == 2:
@@ -82,14 +81,14 @@ def _contribution_batch(f, valid, reference, samples, share, k, out):
             out[r, rows[i]] = value[i]
 
 
-@njit
+@entry
 def _truncate_batch(f, _, reference, samples, share, surplus, tie, stay):
     for r in range(len(f)):
         if surplus[r] > 0:
             _truncate(f[r], reference[r], samples[r], share[r], surplus[r], tie[r], stay[r])
 
 
-@njit
+@inner
 def _those(rows, chosen):
     some, count = np.empty(len(rows), np.int64), 0
     for i in range(len(rows)):
@@ -98,11 +97,11 @@ def _those(rows, chosen):
     return some[:count]
 
 
-@njit
+@inner
 def _truncate(f, reference, samples, share, surplus, tie, stay):
     queue = _those(np.arange(len(f)), stay)
     n, m = len(queue), f.shape[1]
-    rows = by_z = sort(f, queue, 0, 1)
+    rows = by_z = by(f[:, 0], queue)
     key, value = np.empty(n), np.zeros(len(f))
     for i in range(n):
         key[i] = tie[queue[i]]
@@ -113,7 +112,7 @@ def _truncate(f, reference, samples, share, surplus, tie, stay):
             for j in range(m):
                 better[rows[i]] &= f[rows[i], j] < reference[j]
         rows = _those(rows, better)
-        by_z = sort(f, rows, 2, 3)
+        by_z = by(f[:, 2], rows)
     elif m != 2:
         below, ranked, table, shift = _tables(f, rows, samples)
         total, stays = np.empty(n, np.int64), np.empty(table.shape[2], np.uint64)
@@ -145,7 +144,7 @@ def _truncate(f, reference, samples, share, surplus, tie, stay):
         surplus -= going
 
 
-@njit
+@inner
 def _remove(queue, value, going, key, stay):
     """The `going` least values do not stay; of equal ones, those that come first in the queue."""
     n = len(queue)
@@ -163,13 +162,13 @@ def _remove(queue, value, going, key, stay):
             equal -= 1
 
 
-@njit
+@inner
 def _room(samples, words):
     """See `_add_up`."""
     return np.empty((samples, words), np.uint64), np.empty((samples, words), np.int32), np.zeros(samples, np.int32)
 
 
-@njit
+@inner
 def _weights(n, k, least):
     """0, then `removal_weights` as long as they exceed `least`."""
     weights, product = np.zeros(n + 1), 1.0
@@ -181,7 +180,7 @@ def _weights(n, k, least):
     return weights
 
 
-@njit
+@inner
 def _rounded(weights):
     scaled = np.empty(len(weights), np.int64)
     for i in range(len(weights)):
@@ -189,7 +188,7 @@ def _rounded(weights):
     return scaled
 
 
-@njit
+@inner
 def _exact(f: Floats, rows: Ints, reference: Floats, weights: Floats, value: Floats) -> None:
     """The cell right of point i and above point j <= i of `rows`, sorted by x, is dominated by j .. i."""
     n = len(rows)
@@ -207,7 +206,7 @@ def _exact(f: Floats, rows: Ints, reference: Floats, weights: Floats, value: Flo
             adding[j] += strip[j] * height[j]
 
 
-@njit
+@inner
 def _tables(f: Floats, rows: Ints, samples: Floats):
     """What finds the dominators of a sample among points numbered by their first objective.
 
@@ -224,7 +223,7 @@ def _tables(f: Floats, rows: Ints, samples: Floats):
     for i in range(n):
         place[rows[i]] = i
     for j in range(m):
-        order = sort(f, rows, j, j + 1)
+        order = by(f[:, j], rows)
         for i in range(n):
             ranked[j, i], ascending[i] = place[order[i]], f[order[i], j]
         _count_below(ascending, samples[:, j], below[:, j])
@@ -238,7 +237,7 @@ def _tables(f: Floats, rows: Ints, samples: Floats):
     return below, ranked, table, shift
 
 
-@njit
+@inner
 def _count_below(ascending, samples, below):
     """How many of the values are not above each sample: a search within the one of n equal steps that holds it."""
     n, low, high = len(ascending), ascending[0], samples[0]
@@ -255,13 +254,13 @@ def _count_below(ascending, samples, below):
         below[s] = first_beyond(ascending, start[i], start[i + 1] - start[i], samples[s])
 
 
-@njit
+@inner
 def _step(value, low, scale, n):
     step = (value - low) * scale
     return n - 1 if step >= n else np.int64(step) if step > 0.0 else 0
 
 
-@njit
+@inner
 def _add_up(below, ranked, table, shift, stays, scaled, kept, place, number, total):
     """Adds scaled[c] to the total of each point that dominates a sample which c of the points that stay dominate.
 
@@ -299,7 +298,7 @@ def _add_up(below, ranked, table, shift, stays, scaled, kept, place, number, tot
                 _spread(words[w], w, scaled[count], total)
 
 
-@njit
+@inner
 def _spread(word, w, weight, total):
     """Adds a weight to the totals of the points of the w-th word."""
     while word:
@@ -307,7 +306,7 @@ def _spread(word, w, weight, total):
         word &= word - U64(1)
 
 
-@njit
+@inner
 def _dominators(below, ranked, table, shift, stays, words):
     """Writes the bits of the points that stay and dominate a sample; returns how many words count."""
     for j in range(len(below)):

@@ -10,12 +10,12 @@ node holds: directions lie on a sphere, which fills little of a cell of space.
 
 from __future__ import annotations
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.directions import reference
+from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.threads import in_parts
 
 # Entries of a leaf, compared by vector instructions. Of 4 to 256, 32 is the fastest for 2 to 5 objectives (0.13 us a
@@ -25,7 +25,6 @@ LEAST = 2**13  # points that are worth a thread: some milliseconds
 DEPTH = 64  # more levels than a tree can have
 SMALLEST = 1e-280  # a square of a length that has lost no bits; for shorter points no box is left out
 
-njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def nearest_direction(f: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +66,7 @@ def neighbours(points: Tensor, size: int) -> Tensor:
     return found
 
 
-@njit
+@inner
 def _halve(p, rows, j, low, high, middle):
     """Arranges p[low:high], rows along with it, so that column j is nowhere greater before `middle` than from it on:
     Hoare's quickselect."""
@@ -93,7 +92,7 @@ def _halve(p, rows, j, low, high, middle):
             return
 
 
-@njit
+@inner
 def _tree(points):
     """A balanced tree in an array, children of node i at 2 i + 1 and 2 i + 2: the bounding box of each node [2, m], the
     coordinates in each leaf [m, LEAF], their row numbers [LEAF]. A leaf with room left repeats its last row."""
@@ -126,7 +125,7 @@ def _tree(points):
     return box, cells, number
 
 
-@njit
+@inner
 def _next_leaf(g, box, depth, node, square, limit):
     """The next leaf that may hold points less than the root of `limit` away from g, -1 if there is none, and how many
     nodes wait; those that wait are in `node`, the squares of their distances in `square`."""
@@ -150,7 +149,7 @@ def _next_leaf(g, box, depth, node, square, limit):
     return -1, depth
 
 
-@njit
+@entry
 def _nearest(f, unit, niche, along, off, eps, tiny, start, stop):
     """Directions unit[s, k, m] of points start .. stop - 1 of f[s, n, m], counted over all sets; `off` becomes the
     square of the distance.
@@ -213,7 +212,7 @@ def _nearest(f, unit, niche, along, off, eps, tiny, start, stop):
         start = min(stop, (s + 1) * n)
 
 
-@njit
+@entry
 def _neighbours(points, start, stop, out):
     """Neighbours of rows start .. stop - 1 of points[s, k, m], counted over all sets. The distance to a box is computed
     like that to a point, and rounding is monotone, so it exceeds none of the computed distances to points inside."""

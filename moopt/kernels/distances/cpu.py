@@ -6,18 +6,17 @@ from __future__ import annotations
 
 import math
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.directions.cpu import neighbours
 from moopt.kernels.shared.arrays import array, tensor
+from moopt.kernels.shared.compiled import entry, inner
 
 FORMS = {"squares": 0, "worse": 1, "worst": 2}
 
 # without NaN the compiler may take the least of several at once, which gives the same number
-njit = numba.njit(cache=True, nogil=True, fastmath={"nnan"})
 
 
 def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
@@ -29,7 +28,7 @@ def closest(rows: Tensor, others: Tensor, form: str) -> Tensor:
     return tensor(out, *batch, rows.shape[-2]).to(rows.dtype)
 
 
-@njit
+@entry
 def _closest(rows, columns, form, out):
     total = np.empty(columns.shape[2])
     for b in range(len(rows)):
@@ -42,7 +41,7 @@ def _closest(rows, columns, form, out):
             out[b, i] = best
 
 
-@njit
+@inner
 def _add(total, value, column, form, first):
     """What one objective adds to the distances of a row from all others."""
     if form == 2:

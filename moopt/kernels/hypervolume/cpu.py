@@ -9,81 +9,74 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.shared.arrays import array, tensor
+from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.cpu_bits import highest
-from moopt.kernels.shared.cpu_sorting import Floats, Ints, sort
+from moopt.kernels.shared.cpu_sorting import Floats, Ints, lexsorted
 from moopt.kernels.shared.threads import in_parts
 
 LEAST = 2**14  # points that are worth a thread: a millisecond
 
-njit = numba.njit(cache=True, nogil=True)
 
 
 def volume(f: Tensor, reference: Tensor) -> Tensor:
     """`volume` in O(n log n)."""
     out = np.zeros(math.prod(f.shape[:-2]))
-    _in_sets(_volumes, f, reference, out)
+    _in_sets(_areas if f.shape[-1] == 2 else _volumes, f, reference, out)
     return tensor(out, *f.shape[:-2])
 
 
 def contributions(f: Tensor, reference: Tensor) -> Tensor:
     """`contributions` in O(n log n)."""
     out = np.zeros((math.prod(f.shape[:-2]), f.shape[-2]))
-    _in_sets(_contributions, f, reference, out)
+    _in_sets(_strips if f.shape[-1] == 2 else _sweeps, f, reference, out)
     return tensor(out, *f.shape[:-1])
 
 
 def _in_sets(function: Callable[..., None], f: Tensor, reference: Tensor, out: Floats) -> None:
-    """Calls `function` with points, reference points and `out`, all with one batch axis."""
+    """Calls `function` with points, reference points, how many points are better than these, their rows by the first
+    and by the last objective, and `out`, all with one batch axis."""
     n, m = f.shape[-2:]
     points, corners = array(f, 2, torch.float64), array(reference.expand(*f.shape[:-2], m), 1, torch.float64)
 
     def part(start: int, stop: int) -> None:
-        function(points[start:stop], corners[start:stop], out[start:stop])
+        some, corner = points[start:stop], corners[start:stop]
+        better = (some < corner[:, None]).all(2)
+        first, last = (lexsorted(np.where(better, some[..., j], np.inf)[..., None]) for j in (0, m - 1))
+        function(some, corner, np.count_nonzero(better, 1), first, last, out[start:stop])
 
     in_parts(part, len(out), LEAST // max(n, 1) + 1)
 
 
-@njit
-def _better(f: Floats, reference: Floats) -> Ints:
-    """Rows of the points that are better than the reference point in every objective."""
-    rows, count = np.empty(len(f), np.int64), 0
-    for i in range(len(f)):
-        better = True
-        for j in range(f.shape[1]):
-            better &= f[i, j] < reference[j]
-        rows[count] = i
-        count += better
-    return rows[:count]
-
-
-@njit
-def _volumes(f: Floats, reference: Floats, out: Floats) -> None:
+@entry
+def _areas(f: Floats, reference: Floats, count: Ints, by_x: Ints, _: Ints, out: Floats) -> None:
     for b in range(len(f)):
-        rows = _better(f[b], reference[b])
+        lowest = reference[b, 1]
+        for k in range(count[b]):
+            i = by_x[b, k]
+            if f[b, i, 0] == -np.inf or f[b, i, 1] == -np.inf:
+                out[b] = np.inf
+                break
+            if f[b, i, 1] < lowest:
+                out[b] += (reference[b, 0] - f[b, i, 0]) * (lowest - f[b, i, 1])
+                lowest = f[b, i, 1]
+
+
+@entry
+def _volumes(f: Floats, reference: Floats, count: Ints, by_x: Ints, by_z: Ints, out: Floats) -> None:
+    for b in range(len(f)):
         endless = False
-        for i in rows:
+        for k in range(count[b]):
             for j in range(f.shape[2]):
-                endless |= f[b, i, j] == -np.inf
-        if endless:
-            out[b] = np.inf
-        elif f.shape[2] == 2:
-            lowest = reference[b, 1]
-            order = sort(f[b], rows, 0, 1)
-            for i in order:
-                if f[b, i, 1] < lowest:
-                    out[b] += (reference[b, 0] - f[b, i, 0]) * (lowest - f[b, i, 1])
-                    lowest = f[b, i, 1]
-        else:
-            out[b] = _volume(f[b], sort(f[b], rows, 0, 1), sort(f[b], rows, 2, 3), reference[b])
+                endless |= f[b, by_x[b, k], j] == -np.inf
+        out[b] = np.inf if endless else _volume(f[b], by_x[b, : count[b]], by_z[b, : count[b]], reference[b])
 
 
-@njit
+@inner
 def _volume(f: Floats, by_x: Ints, by_z: Ints, reference: Floats) -> float:
     """Volume of the points `by_x`, the same as `by_z`. A plane rises in z and keeps the area of the staircase of the
     points below it (Beume et al. 2009, "On the Complexity of Computing the Hypervolume Indicator", section III)."""
@@ -117,32 +110,29 @@ def _volume(f: Floats, by_x: Ints, by_z: Ints, reference: Floats) -> float:
     return whole
 
 
-@njit
-def _contributions(f: Floats, reference: Floats, out: Floats) -> None:
-    for b in range(len(f)):
-        rows = _better(f[b], reference[b])
-        if f.shape[2] == 2:
-            _strips(f[b], rows, reference[b], out[b])
-        else:
-            sweep(f[b], sort(f[b], rows, 0, 1), sort(f[b], rows, 2, 3), reference[b], out[b])
-
-
-@njit
-def _strips(f: Floats, rows: Ints, reference: Floats, out: Floats) -> None:
+@entry
+def _strips(f: Floats, reference: Floats, count: Ints, by_x: Ints, _: Ints, out: Floats) -> None:
     """Up to the next x, what lies between the lowest and second lowest y so far belongs to the lowest."""
-    order = sort(f, rows, 0, 1)
-    lowest, second, owner = reference[1], reference[1], 0
-    for i in range(len(order)):
-        x, y = f[order[i], 0], f[order[i], 1]
-        if y < lowest:
-            lowest, second, owner = y, lowest, order[i]
-        else:
-            second = min(second, y)
-        following = f[order[i + 1], 0] if i + 1 < len(order) else reference[0]
-        out[owner] += (following - x) * (second - lowest)
+    for b in range(len(f)):
+        lowest, second, owner = reference[b, 1], reference[b, 1], 0
+        for k in range(count[b]):
+            i = by_x[b, k]
+            x, y = f[b, i, 0], f[b, i, 1]
+            if y < lowest:
+                lowest, second, owner = y, lowest, i
+            else:
+                second = min(second, y)
+            following = f[b, by_x[b, k + 1], 0] if k + 1 < count[b] else reference[b, 0]
+            out[b, owner] += (following - x) * (second - lowest)
 
 
-@njit
+@entry
+def _sweeps(f: Floats, reference: Floats, count: Ints, by_x: Ints, by_z: Ints, out: Floats) -> None:
+    for b in range(len(f)):
+        sweep(f[b], by_x[b, : count[b]], by_z[b, : count[b]], reference[b], out[b])
+
+
+@inner
 def sweep(f: Floats, by_x: Ints, by_z: Ints, reference: Floats, out: Floats) -> None:
     """Contributions of the points `by_x`, the same as `by_z`, all better than the reference point.
 
@@ -215,7 +205,7 @@ def sweep(f: Floats, by_x: Ints, by_z: Ints, reference: Floats, out: Floats) -> 
 # A set of whole numbers: a bit for each, then a bit for each word that is not empty, and so on up to a single word.
 
 
-@njit
+@inner
 def _no_members(n: int):
     """The empty set of numbers below n: its words, and where each level starts."""
     start = np.zeros(12, np.int64)  # 64^11 > 2^63
@@ -227,14 +217,14 @@ def _no_members(n: int):
     return np.zeros(start[level], np.uint64), start[:level]
 
 
-@njit
+@inner
 def _add(words, start, i):
     for first in start:
         words[first + (i >> 6)] |= np.uint64(1) << np.uint64(i & 63)
         i >>= 6
 
 
-@njit
+@inner
 def _take(words, start, i):
     for first in start:
         words[first + (i >> 6)] &= ~(np.uint64(1) << np.uint64(i & 63))
@@ -243,7 +233,7 @@ def _take(words, start, i):
         i >>= 6
 
 
-@njit
+@inner
 def _last_below(words, start, i):
     """The greatest member below i; there is one."""
     level = 0

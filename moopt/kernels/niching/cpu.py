@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
+from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.cpu_sorting import Floats, Ints, arrange
 
 FEW = 16  # keys sorted in place; most groups hold fewer
 
-njit = numba.njit(cache=True, nogil=True)
 
 
 def position_within(group: Tensor, keys: Sequence[Tensor]) -> Tensor:
@@ -44,7 +43,7 @@ def _ints(t: Tensor) -> Ints:
     return t.detach().long().reshape(t.shape[:-1].numel(), t.shape[-1]).contiguous().numpy()
 
 
-@njit
+@inner
 def _sort(key: Floats, rows: Ints) -> None:
     """`arrange` without its working memory where there are few keys."""
     n = len(key)
@@ -59,7 +58,7 @@ def _sort(key: Floats, rows: Ints) -> None:
         key[j], rows[j] = k, row
 
 
-@njit
+@inner
 def _grouped(group: Ints, n_groups: int) -> tuple[Ints, Ints]:
     """Where each group starts, and the rows group by group in the given order; rows of group -1 are left out."""
     starts = np.zeros(n_groups + 1, np.int64)
@@ -76,7 +75,7 @@ def _grouped(group: Ints, n_groups: int) -> tuple[Ints, Ints]:
     return starts, rows
 
 
-@njit
+@entry
 def _position_batch(group, keys, out):
     for r in range(len(group)):
         n, n_groups = group.shape[1], 0
@@ -98,7 +97,7 @@ def _position_batch(group, keys, out):
     return True
 
 
-@njit
+@inner
 def _smallest(rank, n_keep):
     """The n_keep-th smallest of some small numbers from 0, and how many are smaller than that."""
     highest = 0
@@ -114,7 +113,7 @@ def _smallest(rank, n_keep):
     return last, below
 
 
-@njit
+@inner
 def _niching_one(rank, niche, distance, n_niches, u, out):
     n, n_keep = len(rank), len(out)
     last, _ = _smallest(rank, n_keep)
@@ -157,7 +156,7 @@ def _niching_one(rank, niche, distance, n_niches, u, out):
             kept += 1
 
 
-@njit
+@entry
 def _niching_batch(rank, niche, distance, n_niches, u, out):
     for r in range(len(out)):
         for i in range(rank.shape[1]):

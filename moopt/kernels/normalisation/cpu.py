@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.normalisation import reference
 from moopt.kernels.normalisation.reference import FLAT, OFF_AXIS
-
-njit = numba.njit(cache=True, nogil=True, error_model="numpy")
+from moopt.kernels.shared.compiled import entry, inner
 
 
 def normalise(
@@ -34,7 +32,7 @@ def normalise(
     return out
 
 
-@njit
+@inner
 def _extreme_points(f, front, origin, kept, one, off_axis, out):
     """Row i of `out` is the first of the rows of `kept` and f[front] with the least Tchebycheff distance to axis i."""
     m = f.shape[1]
@@ -53,7 +51,7 @@ def _extreme_points(f, front, origin, kept, one, off_axis, out):
             out[i, j] = kept[at, j] if at < m else f[at - m, j]
 
 
-@njit
+@inner
 def _hyperplane(table):
     """Solves in place for the last column, by Gauss and Jordan with partial pivoting."""
     m = len(table)
@@ -78,7 +76,7 @@ def _hyperplane(table):
                     table[i, c] -= factor * table[j, c]
 
 
-@njit
+@inner
 def _intercepts(extremes, origin, nadir, worst, one, flat, width):
     m = len(width)
     table = np.empty((m, m + 1), extremes.dtype)
@@ -98,7 +96,7 @@ def _intercepts(extremes, origin, nadir, worst, one, flat, width):
         width[j] = w if np.isfinite(w) and w > 0 else one
 
 
-@njit
+@entry
 def _normalise(f, among, front, ideal, kept, one, off_axis, flat, out, new_ideal, extremes):
     n, m = f.shape[1:]
     nadir, worst, origin, width = np.empty(m, f.dtype), np.empty(m, f.dtype), np.empty(m, f.dtype), np.empty(m, f.dtype)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.offers import reference
 from moopt.kernels.shared.arithmetic import length
+from moopt.kernels.shared.compiled import entry, inner
 
 TCHEBYCHEFF, WEIGHTED_SUM, PBI = range(3)
 FUNCTIONS = {"tchebycheff": TCHEBYCHEFF, "weighted_sum": WEIGHTED_SUM, "pbi": PBI}
 
-njit = numba.njit(cache=True, nogil=True)
 
 
 def best_offer(target: Tensor, violation: Tensor, value: Tensor, n_targets: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +62,7 @@ def replacement(
     return out
 
 
-@njit
+@entry
 def _best_offer(target, violation, value, number, least_violation, least_value):
     for r in range(len(target)):
         q = target.shape[1]
@@ -81,7 +80,7 @@ def _best_offer(target, violation, value, number, least_violation, least_value):
     return True
 
 
-@njit
+@inner
 def _values(point, weights, chosen, function, theta, out):
     """Scalarised objectives of one point under the chosen weight vectors (for PBI of length 1); infinite, not NaN."""
     m = len(point)
@@ -106,7 +105,7 @@ def _values(point, weights, chosen, function, theta, out):
         out[t] = np.inf if np.isnan(value) else value
 
 
-@njit
+@entry
 def _replacement(f, violation, target, held, held_violation, weights, function, theta, out):
     runs, n, size = target.shape
     k = len(weights)

@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.perceptron import reference
+from moopt.kernels.shared.compiled import entry
 from moopt.kernels.shared.threads import in_parts
 
 LEAST = 2**18  # weights that are worth a thread: a fifth of a millisecond
 
-njit = numba.njit(cache=True, nogil=True)
 
 
 def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -36,7 +35,7 @@ def perceptron(x: Tensor, observation: Tensor, sizes: Sequence[int]) -> Tensor:
     return answer
 
 
-@njit
+@entry
 def _perceptron(x, observation, sizes, start, stop, out):
     here, there = np.empty(sizes.max()), np.empty(sizes.max())
     for i in range(start, stop):

@@ -1,6 +1,6 @@
 """Numba versions, for the CPU, of `bits` and `uniform`.
 
-After a change of `_block`, delete the callers' `__pycache__` (see `moopt.kernels`).
+After a change of `block_of`, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
 
 # Words are kept in 64 bits and masked: Numba widens mixed 32-bit arithmetic anyway, and the compiler narrows it again.
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from moopt.kernels.philox import reference as philox
 from moopt.kernels.shared.arrays import array
+from moopt.kernels.shared.compiled import entry
 
 U64 = np.uint64
 M0, M1 = U64(philox.MULTIPLIER[0]), U64(philox.MULTIPLIER[1])
@@ -38,7 +39,7 @@ def uniform(keys: Tensor, stream: int, n: int, dtype: torch.dtype) -> Tensor:
 
 
 @numba.njit(inline="always")
-def _block(index, stream, key):  # type: ignore[no-untyped-def]
+def block_of(index, stream, key):  # type: ignore[no-untyped-def]
     c0, c1, c2, c3 = index & LOW, index >> SHIFT, stream & LOW, stream >> SHIFT
     k0, k1 = key & LOW, key >> SHIFT
     for _ in range(ROUNDS):
@@ -63,30 +64,30 @@ def _fill(keys, stream, out, convert):  # type: ignore[no-untyped-def]
     runs, n = out.shape
     for run in range(runs):
         key = U64(keys[run])
-        for block in range(n // 4):
-            w0, w1, w2, w3 = _block(U64(block), stream, key)
-            j = 4 * block
-            out[run, j], out[run, j + 1] = convert(w0), convert(w1)
-            out[run, j + 2], out[run, j + 3] = convert(w2), convert(w3)
-        if n % 4:
-            words = _block(U64(n // 4), stream, key)
-            for j in range(n % 4):
-                out[run, n - n % 4 + j] = convert(words[j])
+        for j in range(0, n, 4):
+            w0, w1, w2, w3 = block_of(U64(j // 4), stream, key)
+            out[run, j] = convert(w0)
+            if j + 3 < n:
+                out[run, j + 1], out[run, j + 2], out[run, j + 3] = convert(w1), convert(w2), convert(w3)
+            elif j + 1 < n:
+                out[run, j + 1] = convert(w1)
+                if j + 2 < n:
+                    out[run, j + 2] = convert(w2)
 
 
-@numba.njit(nogil=True, cache=True)
+@entry
 def fill_bits(keys, stream, out):  # type: ignore[no-untyped-def]
     """Writes words 0 .. n-1 of a stream under each key: keys int64[r], out int64[r, n]."""
     _fill(keys, stream, out, np.int64)
 
 
-@numba.njit(nogil=True, cache=True)
+@entry
 def fill_double(keys, stream, out):  # type: ignore[no-untyped-def]
     """Like `fill_bits`, uniforms in float64."""
     _fill(keys, stream, out, _double)
 
 
-@numba.njit(nogil=True, cache=True)
+@entry
 def fill_single(keys, stream, out):  # type: ignore[no-untyped-def]
     """Like `fill_bits`, uniforms in float32."""
     _fill(keys, stream, out, _single)

@@ -6,17 +6,16 @@ After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
 
 from __future__ import annotations
 
-import numba  # noqa: TID253
 import numpy as np
 
+from moopt.kernels.shared.compiled import inner
 from moopt.kernels.shared.cpu_sorting import Floats, Ints, equal, first_beyond
 
 STAIR = 4096  # steps; to move half of them takes a microsecond, as long as a search in a trie of 300,000 points
 
-njit = numba.njit(cache=True, nogil=True)
 
 
-@njit
+@inner
 def chains(p: Floats, n_keep: int) -> Ints:
     """Ranks of lexsorted points with one or two objectives: a point follows the last front whose lowest last
     objective is not above its own. Once fronts 0 .. limit hold n_keep >= 1 points, all that follows them is only known
@@ -44,7 +43,7 @@ def chains(p: Floats, n_keep: int) -> Ints:
     return rank
 
 
-@njit
+@inner
 def stairs(p: Floats, n_keep: int) -> Ints:
     """What `trees` finds, for three objectives: sorted by the first, a front dominates a point if and only if its
     staircase does, those points of the front that no other one bounds in the second and third objective.
@@ -104,7 +103,7 @@ def stairs(p: Floats, n_keep: int) -> Ints:
     return rank
 
 
-@njit
+@inner
 def count_in(r: int, fronts: int, n_keep: int, sizes: Ints, ranked: int, limit: int) -> tuple[int, int]:
     """Adds a point of front r to the `ranked` ones in fronts 0 .. limit; the limit falls once these hold n_keep."""
     sizes[r] += 1
@@ -117,14 +116,14 @@ def count_in(r: int, fronts: int, n_keep: int, sizes: Ints, ranked: int, limit: 
     return ranked, limit
 
 
-@njit
+@inner
 def _up(a: Floats) -> None:
     """Moves all but the last one place up. The indices are seen to be positive here, so that it runs on vectors."""
     for i in range(len(a) - 1, 0, -1):
         a[i] = a[i - 1]
 
 
-@njit
+@inner
 def _down(a: Floats, by: int) -> None:
     for i in range(len(a) - by):
         a[i] = a[i + by]

@@ -2,17 +2,17 @@
 
 After a change here, delete the callers' `__pycache__` (see `moopt.kernels`).
 """
-# mypy: disable-error-code="untyped-decorator,operator,assignment"
+# mypy: disable-error-code="untyped-decorator,operator,assignment,no-any-return"
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba  # noqa: TID253
 import numpy as np
 
 from moopt.kernels.ranking.cpu_fronts import count_in
-from moopt.kernels.shared.cpu_sorting import Floats, Ints, equal
+from moopt.kernels.shared.compiled import inner
+from moopt.kernels.shared.cpu_sorting import Floats, Ints, equal, taken
 
 FEW = 800  # points; `pairs` is faster than a trie up to 500 of 15 objectives, 1,000 of 10, 2,000 of 4
 MANY = 400  # points from which on it pays to leave out most of the dominated ones before looking for the first front
@@ -27,10 +27,9 @@ ONES = np.uint64(0x0001000100010001)  # one in each of four codes
 TOPS = np.uint64(0x8000800080008000)  # the bit above the 15 of each code
 BYTES = np.uint64(0x0101010101010101)
 
-njit = numba.njit(cache=True, nogil=True)
 
 
-@njit
+@inner
 def pairs(p: Floats) -> Ints:
     """Ranks of a few lexsorted points from all comparisons, which run on vectors without branches."""
     n, m = p.shape
@@ -49,13 +48,13 @@ def pairs(p: Floats) -> Ints:
     return rank
 
 
-@njit
+@inner
 def _compare(column: Floats, value: float, above: Any) -> None:
     for i in range(len(column)):
         above[i] &= column[i] <= value
 
 
-@njit
+@inner
 def _following(rank: Ints, above: Any) -> int:
     r = 0
     for i in range(len(rank)):
@@ -63,7 +62,7 @@ def _following(rank: Ints, above: Any) -> int:
     return r
 
 
-@njit
+@inner
 def _contenders(p: Floats) -> Ints:
     """Rows of all points but most of those that a few strong ones dominate, as far as these are many.
 
@@ -100,7 +99,7 @@ def _contenders(p: Floats) -> Ints:
     return rows
 
 
-@njit
+@inner
 def _codes(p: Floats) -> Any:
     """Each objective but the first in 15 bits that keep its order, though not all differences: uint16[n, m - 1].
 
@@ -135,7 +134,7 @@ def _codes(p: Floats) -> Any:
     return c
 
 
-@njit
+@inner
 def _places(c: Any) -> Ints:
     """The place of each point in the order of a k-d tree's leaves (Bentley 1975): those with the same leading bits
     are close together.
@@ -189,7 +188,7 @@ def _places(c: Any) -> Ints:
     return place
 
 
-@njit
+@inner
 def _reachable(words: Any, node: int, x: Any) -> Any:
     """Which of a node's eight children have corners nowhere above x: the highest bit of one byte for each.
 
@@ -202,7 +201,7 @@ def _reachable(words: Any, node: int, x: Any) -> Any:
     return even >> np.uint64(8) | odd
 
 
-@njit
+@inner
 def _front(p: Floats, i: int, roots: Ints, high: int, words: Any, link: Ints, x: Any, nodes: Ints, left: Any) -> int:
     """The first of `high` fronts without a point that is <= p[i] in every objective but the first, by which all are
     sorted.
@@ -240,13 +239,13 @@ def _front(p: Floats, i: int, roots: Ints, high: int, words: Any, link: Ints, x:
     return front
 
 
-@njit
+@inner
 def _slot(child: int) -> int:
     """Where a node keeps a child's codes: four even children in one word, four odd ones in the next."""
     return 4 * (child & 1) + (child >> 1)
 
 
-@njit
+@inner
 def _insert(
     i: int, root: int, c: Any, place: Ints, used: int, corner: Any, link: Ints, bits: Ints, prefix: Ints
 ) -> tuple[int, int]:
@@ -290,7 +289,7 @@ def _insert(
     return root, used
 
 
-@njit
+@inner
 def trees(p: Floats, n_keep: int) -> Ints:
     """Ranks of lexsorted points with three or more objectives, by a tree of each front (Gustavsson and Syberfeldt
     2018, ENS-NDT).
@@ -303,7 +302,7 @@ def trees(p: Floats, n_keep: int) -> Ints:
     whole, rows = len(p), np.arange(0)
     if n_keep == 1 and whole > MANY:
         rows = _contenders(p)
-        p = _taken(p, rows)
+        p = taken(p, rows)
     n, k = len(p), p.shape[1] - 1
     if n <= FEW:
         rank = pairs(p)
@@ -338,12 +337,3 @@ def trees(p: Floats, n_keep: int) -> Ints:
     for i in range(n):
         found[rows[i]] = rank[i]
     return found
-
-
-@njit
-def _taken(p: Floats, rows: Ints) -> Floats:
-    taken = np.empty((len(rows), p.shape[1]))
-    for i in range(len(rows)):
-        for j in range(p.shape[1]):
-            taken[i, j] = p[rows[i], j]
-    return taken

@@ -1,107 +1,65 @@
 """Numba version, for the CPU, of `thin`."""
-# mypy: disable-error-code="untyped-decorator"
+# mypy: disable-error-code="untyped-decorator,no-any-return"
 
 from __future__ import annotations
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from moopt.kernels.shared.arrays import array, tensor
-from moopt.kernels.shared.cpu_sorting import Flags, Floats, Ints, arrange, smallest
-from moopt.kernels.thinning.reference import AT_ONCE, BITS, CURVES, FINEST, FLAT, SHIFT, WINDOW, rounds
+from moopt.kernels.shared.compiled import entry, inner
+from moopt.kernels.shared.cpu_sorting import Flags, Floats, Ints, lexsorted, smallest
+from moopt.kernels.thinning import reference
+from moopt.kernels.thinning.reference import AT_ONCE, CURVES, FLAT, SHIFT, WINDOW
 
-njit = numba.njit(cache=True, nogil=True)
 Marks = NDArray[np.int8]
 
 
 def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
     """`thin`, the curves sorted once for all rounds."""
     alive = array(valid, 1).copy()
-    _thin_batch(array(f, 2, torch.float64), alive, capacity, rounds(f.shape[-2], capacity))
+    points = array(f, 2, torch.float64)
+    for b in (alive.sum(1) > capacity).nonzero()[0]:
+        thin_one(points[b], alive[b], capacity)
     return tensor(alive, *valid.shape)
 
 
-@njit
-def _thin_batch(f: Floats, alive: Flags, capacity: int, most: int) -> None:
-    for b in range(len(f)):
-        thin_one(f[b], alive[b], capacity, most)
-
-
-@njit
-def thin_one(f: Floats, alive: Flags, capacity: int, most: int) -> None:
-    """Leaves at most `capacity` of the rows in `alive`, after at most so many rounds."""
-    n, m = f.shape
-    comparable, surplus = np.zeros(n, np.bool_), -capacity
-    for i in range(n):
-        surplus += alive[i]
-        comparable[i] = alive[i] and not np.isnan(f[i]).any()
-    for i in range(n - 1, -1, -1):  # points that cannot be compared go first
-        if surplus > 0 and alive[i] and not comparable[i]:
-            alive[i] = False
-            surplus -= 1
-    if surplus <= 0:
+def thin_one(f: Floats, alive: Flags, capacity: int) -> None:
+    """Leaves `capacity` of the rows in `alive`, which are more."""
+    comparable = alive & ~np.isnan(f).any(1)
+    unusable = (alive & ~comparable).nonzero()[0]  # they go first, the last ones before the others
+    alive[unusable[::-1][: alive.sum() - capacity]] = False
+    surplus = int(alive.sum()) - capacity
+    if not surplus:
         return
     rows = comparable.nonzero()[0]
-    y = _unit_box(f, rows)
-    end, stays = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
-    for j in range(m):
-        end[np.argmin(y[:, j])] = True
-        end[np.argmax(y[:, j])] = True
-    surplus = _rounds(y, end, stays, surplus, capacity, most)
-    for i in range(len(rows)):
-        alive[rows[i]] = stays[i]
-    ending = np.zeros(n, np.bool_)
+    among = torch.ones(len(rows), dtype=torch.bool)
+    y = reference.unit_box(torch.from_numpy(f[rows]), among)
+    end, stays = reference.extremes(y, among).numpy(), np.ones(len(rows), np.bool_)
+    if f.shape[1] <= FLAT:
+        curves = lexsorted(y.numpy()[None])
+    else:
+        keys = [reference.place(y, curve * SHIFT).double() for curve in range(CURVES)]
+        curves = lexsorted(torch.stack(keys)[..., None].numpy())
+    surplus = _rounds(y.numpy(), end, stays, curves, surplus, capacity, reference.rounds(len(f), capacity))
+    alive[rows] = stays
+    ending = np.zeros(len(f), np.bool_)
     ending[rows[end]] = True
     for last in (False, True):
-        for i in range(n - 1, -1, -1):
-            if surplus > 0 and alive[i] and ending[i] == last:
-                alive[i] = False
-                surplus -= 1
+        left = (alive & (ending == last)).nonzero()[0]
+        going = left[max(len(left) - surplus, 0) :]
+        alive[going] = False
+        surplus -= len(going)
 
 
-@njit
-def _unit_box(f: Floats, rows: Ints) -> Floats:
-    y = np.zeros((len(rows), f.shape[1]))
-    for j in range(f.shape[1]):
-        low, high = np.inf, -np.inf
-        for i in rows:
-            if np.isfinite(f[i, j]):
-                low, high = min(low, f[i, j]), max(high, f[i, j])
-        scale = 0.5 if high - low == np.inf else 1.0
-        width = high * scale - low * scale
-        if width > 0:
-            for k in range(len(rows)):
-                y[k, j] = min(max((f[rows[k], j] * scale - low * scale) / width, -1.0), 2.0)
-    return y
-
-
-@njit
-def _curve(y: Floats, shift: float) -> Ints:
-    """Rows in the order of the shifted curve."""
-    n, m = len(y), min(y.shape[1], BITS)
-    bits = min(FINEST, BITS // m)
-    key, order = np.empty(n), np.arange(n)
-    for i in range(n):
-        code = np.int64(0)
-        for j in range(m):
-            cell = np.int64((y[i, j] + 1.0 + shift) / 4.0 * 2.0**bits)
-            for bit in range(bits):
-                code |= (cell >> bit & 1) << (bit * m + j)
-        key[i] = code
-    arrange(key, order)
-    return order
-
-
-@njit
-def _rounds(y: Floats, end: Flags, alive: Flags, surplus: int, capacity: int, most: int) -> int:
+@entry
+def _rounds(
+    y: Floats, end: Flags, alive: Flags, curves: Ints, surplus: int, capacity: int, most: int
+) -> int:  # fmt: skip
     """Takes out of `alive` what is too much, round by round; returns how much is left of that."""
-    n, m = y.shape
-    curves = np.empty((1 if m <= FLAT else CURVES, n), np.int64)
-    for c in range(len(curves)):
-        curves[c] = _by_first(y) if m <= FLAT else _curve(y, c * SHIFT)
+    n = len(y)
     left = n
     partner, square, going, path = np.empty(n, np.int64), np.empty(n), np.empty(n, np.int8), np.empty(n, np.int64)
     key, work, rows = np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -135,15 +93,7 @@ def _rounds(y: Floats, end: Flags, alive: Flags, surplus: int, capacity: int, mo
     return surplus
 
 
-@njit
-def _by_first(y: Floats) -> Ints:
-    order = np.arange(len(y))
-    for j in range(y.shape[1] - 1, -1, -1):
-        arrange(y[:, j][order], order)
-    return order
-
-
-@njit
+@inner
 def _look_along(y: Floats, curve: Ints, partner: Ints, square: Floats) -> None:
     """Takes note of whoever is nearer along a curve; see `reference._closer`."""
     n, m = len(curve), y.shape[1]
@@ -170,7 +120,7 @@ def _look_along(y: Floats, curve: Ints, partner: Ints, square: Floats) -> None:
             partner[i], square[i] = who[k], near[k]
 
 
-@njit
+@inner
 def _is_closer(row: int, distance: float, other: int, best: float, partner: int) -> bool:
     if distance < best or partner == row:
         return True
@@ -178,7 +128,7 @@ def _is_closer(row: int, distance: float, other: int, best: float, partner: int)
     return distance == best and (low < least or (low == least and max(row, other) < max(row, partner)))
 
 
-@njit
+@inner
 def _goes(i: int, partner: Ints, end: Flags, going: Marks, path: Ints) -> bool:
     """Whether a point goes, if all may; what is found on the way there is noted in `going` (-1: not known)."""
     steps = 0
@@ -200,20 +150,25 @@ def _goes(i: int, partner: Ints, end: Flags, going: Marks, path: Ints) -> bool:
     return bool(answer)
 
 
-@njit
+@inner
 def _first_few(key: Floats, work: Floats, rows: Ints, n: int, partner: Ints) -> None:
     """Moves the `n` rows with the smallest keys to the front; of equal keys, those of the pair with smaller rows."""
     limit = smallest(work, n)
-    sure, ties = 0, 0
-    pair, tied = np.empty(len(rows)), np.empty(len(rows), np.int64)
-    for k in range(len(rows)):
-        i = rows[k]
-        if key[k] < limit:
-            rows[sure] = i
-            sure += 1
-        elif key[k] == limit:
-            pair[ties] = np.float64(min(i, partner[i])) * len(partner) + max(i, partner[i])
-            tied[ties] = i
+    ties, sure = 0, 0
+    for k in range(len(rows)):  # of those that go, no two are of one pair
+        if key[k] == limit:
+            work[ties] = _pair(rows[k], partner)
             ties += 1
-    arrange(pair[:ties], tied[:ties])
-    rows[sure:n] = tied[: n - sure]
+        sure += key[k] < limit
+    last = smallest(work[:ties], n - sure)
+    kept = 0
+    for k in range(len(rows)):
+        if key[k] < limit or (key[k] == limit and _pair(rows[k], partner) <= last):
+            rows[kept] = rows[k]
+            kept += 1
+
+
+@inner
+def _pair(row: int, partner: Ints) -> float:
+    low, high = min(row, partner[row]), max(row, partner[row])
+    return np.float64(low) * len(partner) + high

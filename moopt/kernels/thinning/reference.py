@@ -30,7 +30,7 @@ def _thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         return valid.clone()
     row = torch.arange(n, device=f.device).expand(valid.shape)
     unusable = valid & f.isnan().any(-1)
-    alive = valid & ~_leading(unusable, (valid.sum(-1, keepdim=True) - capacity).clamp_min(0), row.flip(-1))
+    alive = valid & ~leading(unusable, (valid.sum(-1, keepdim=True) - capacity).clamp_min(0), row.flip(-1))
     y = unit_box(f, alive & ~unusable)
     end = extremes(y, alive & ~unusable)
     if f.shape[-1] <= FLAT:
@@ -45,8 +45,8 @@ def _thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
         at_once = torch.maximum(surplus - surplus // 4, surplus.clamp_max(capacity // AT_ONCE))
         found = going.sum(-1, keepdim=True)
         at_once = torch.minimum(at_once, (found + 1) // 2)
-        alive = alive & ~_leading(going, at_once, square, torch.minimum(row, partner), torch.maximum(row, partner))
-    return alive & _leading(alive, torch.full_like(alive.sum(-1, keepdim=True), capacity), ~end, row)
+        alive = alive & ~leading(going, at_once, square, torch.minimum(row, partner), torch.maximum(row, partner))
+    return alive & leading(alive, torch.full_like(alive.sum(-1, keepdim=True), capacity), ~end, row)
 
 
 def rounds(n: int, capacity: int) -> int:
@@ -141,7 +141,7 @@ def _going(partner: Tensor, end: Tensor) -> Tensor:
     return going.gather(-1, source) ^ odd
 
 
-def _leading(among: Tensor, n: Tensor, *keys: Tensor) -> Tensor:
+def leading(among: Tensor, n: Tensor, *keys: Tensor) -> Tensor:
     """The n[..., 1] first `among`[..., k] by the keys: bool[..., k]."""
     order = lexsort([~among, *keys])
     position = torch.arange(among.shape[-1], device=among.device).expand(among.shape)
@@ -152,5 +152,6 @@ thin = Kernel(
     _thin,
     "(Tensor f, Tensor valid, int capacity) -> Tensor",
     lambda f, valid, capacity: torch.empty_like(valid),
-    cpu="cpu",  # on a GPU torch's own sorts and scans are what it needs
+    cpu="cpu",
+    cuda="cuda",
 )

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
 from moopt.kernels.shared.arrays import array, tensor
+from moopt.kernels.shared.compiled import entry
 from moopt.kernels.tournament import reference
-
-njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
@@ -30,7 +28,7 @@ def tournament(u: Tensor, keys: Sequence[Tensor]) -> Tensor:
     return tensor(out, *u.shape[:-1])
 
 
-@njit
+@entry
 def _tournament(u, first_key, second_key, scale, out):
     last = first_key.shape[1] - 1
     for r in range(len(out)):

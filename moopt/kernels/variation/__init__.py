@@ -1,5 +1,5 @@
 """Crossover and mutation of real-valued points."""
 
-from moopt.kernels.variation.reference import Settings, children, polynomial_mutation, sbx
+from moopt.kernels.variation.reference import Settings, children, first_children, polynomial_mutation, sbx
 
-__all__ = ["Settings", "children", "polynomial_mutation", "sbx"]
+__all__ = ["Settings", "children", "first_children", "polynomial_mutation", "sbx"]

@@ -1,4 +1,4 @@
-"""Numba version, for the CPU, of `children`.
+"""Numba version, for the CPU, of `children` and `first_children`.
 
 It draws the same numbers as the reference and computes powers only for the genes that change, in float64
 whatever the precision of the points, by a function of its own: equal to the reference but for a few roundings. Every
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 
-import numba  # noqa: TID253
 import numpy as np
 import torch
 from torch import Tensor
 
-from moopt.kernels.philox.cpu import U64, _block
+from moopt.kernels.philox.cpu import U64, block_of
 from moopt.kernels.shared.arrays import array
+from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.threads import in_parts
 from moopt.kernels.variation import reference
 
@@ -32,22 +32,33 @@ ROUND_BITS = np.float64(ROUND).view(np.uint64)
 ONE = np.float64(1.0).view(np.uint64)
 ROOT_HALF = np.float64(math.sqrt(0.5)).view(np.uint64)
 
-njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def children(
-    x: Tensor,
-    parents: Tensor,
-    low: Tensor,
-    high: Tensor,
-    keys: Tensor,
-    streams: tuple[int, int, int],
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
     how: reference.Settings,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`children` for float32 and float64."""
     if x.dtype not in (torch.float32, torch.float64):
         return reference.children.reference(x, parents, low, high, keys, streams, how)
-    out = x.new_empty(*parents.shape, x.shape[-1])
+    return _born(x.new_empty(*parents.shape, x.shape[-1]), x, parents, low, high, keys, streams, how)
+
+
+def first_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
+    """`first_children` for float32 and float64."""
+    if x.dtype not in (torch.float32, torch.float64):
+        return reference.first_children.reference(x, parents, low, high, keys, streams, how)
+    out = x.new_empty(*parents.shape[:-1], parents.shape[-1] // 2, x.shape[-1])
+    return _born(out, x, parents, low, high, keys, streams, how)
+
+
+def _born(
+    out: Tensor, x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
     exact = np.float64 if x.dtype == torch.float64 else np.float32
     bits = 32 if x.dtype == torch.float64 else 23
     u, s, v = (np.uint64(stream) for stream in streams)
@@ -57,11 +68,12 @@ def children(
         _count_below(float(exact(p)), bits) for p in (how.crossover_probability, how.mutation_probability)
     )
     eta, spread, probability = how.crossover_eta, how.mutation_eta, how.mutation_probability
+    single = out.shape[-2] < parents.shape[-1]
 
     def part(start: int, stop: int) -> None:
         if not _children(
             points, rows, lowest, highest, run_keys, u, s, v, crossing, eta, mutating, probability, spread, bits,
-            start, stop, born,
+            single, start, stop, born,
         ):  # fmt: skip
             raise IndexError(f"parents: expected rows from 0 to {x.shape[1] - 1}, got others")
 
@@ -75,12 +87,12 @@ def _count_below(probability: float, bits: int) -> int:
     return math.ceil(probability * 2.0**bits - 0.5)
 
 
-@njit
+@inner
 def _fill(words, first, stop, stream, key, shift):
     """Writes draws first .. stop - 1 of a stream; returns the place of the first, blocks being whole."""
     base = first // 4
     for i in range((stop + 3) // 4 - base):
-        w0, w1, w2, w3 = _block(U64(base + i), stream, key)
+        w0, w1, w2, w3 = block_of(U64(base + i), stream, key)
         words[4 * i] = w0 >> shift
         words[4 * i + 1] = w1 >> shift
         words[4 * i + 2] = w2 >> shift
@@ -88,7 +100,7 @@ def _fill(words, first, stop, stream, key, shift):
     return first - 4 * base
 
 
-@njit
+@inner
 def _power(x, exponent):
     """x^exponent for x >= 0 (taken as 2^-1022 below that, and the answer as e^-700 below that), to about two roundings
     of the logarithm. Plain arithmetic without branches: loops over it run on vector registers, and every element,
@@ -114,11 +126,11 @@ def _power(x, exponent):
     return np.uint64(np.float64(p).view(np.uint64) + (np.float64(shifted).view(np.uint64) << U64(52))).view(np.float64)
 
 
-@njit
-def _powers(x, exponent, power):
-    """x^exponent >= 0 for each x >= 0; by multiplications where the exponent is whole and small, as it mostly is."""
-    whole = np.int64(min(exponent, 64.0))
-    if whole != exponent:
+@inner
+def _powers(x, exponent, whole, power):
+    """x^exponent >= 0 for each x >= 0; by multiplications where the exponent is `whole` and small, as it mostly is,
+    which moves x; 0 where it is not. The only place that holds `_power`, which takes a while to compile."""
+    if not whole:
         for c in range(len(x)):
             power[c] = _power(x[c], exponent)
         return
@@ -133,40 +145,19 @@ def _powers(x, exponent, power):
             x[c] *= x[c]
 
 
-@njit
-def _spreads(v, gap, room, eta, power):
-    """How far children lie from the parents' middle, in halves of their gap; replaces the `room` up to the bound."""
-    for c in range(len(v)):
-        room[c] = gap[c] / (gap[c] + 2.0 * room[c])
-    _powers(room, eta + 1.0, power)
-    for c in range(len(v)):
-        scaled = v[c] * (2.0 - power[c])
-        inverse = 1.0 / (2.0 - scaled)
-        room[c] = _power(scaled if scaled <= 1.0 else inverse, 1.0 / (eta + 1.0))
+@inner
+def _whole(exponent):
+    small = np.int64(min(exponent, 64.0))
+    return small if small == exponent else 0
 
 
-@njit
-def _steps(v, below, above, eta, power):
-    """Steps of polynomial mutation in widths of the range, for genes `below` and `above` of them from their bounds;
-    replaces v."""
-    for c in range(len(v)):
-        room = above[c] if v[c] < 0.5 else below[c]
-        below[c] = min(max(room, 0.0), 1.0)
-    _powers(below, eta + 1.0, power)
-    for c in range(len(v)):
-        down = v[c] < 0.5
-        near = 2.0 * v[c] if down else 2.0 * (1.0 - v[c])
-        size = 1.0 - _power(near + (1.0 - near) * power[c], 1.0 / (eta + 1.0))
-        v[c] = -size if down else size
-
-
-@njit
-def _cross(first, second, low, high, words, crosses, half, scale, eta, place, column, work):
+@inner
+def _cross(first, second, single, low, high, words, crosses, half, scale, eta, place, column, work):
     """SBX of the genes first[n d] and second[n d] of n pairs, in place, by the draws words[n d]; those pairs cross
-    whose crosses[n] is 1. Genes that change are first collected, then computed."""
+    whose crosses[n] is 1. Genes that change are first collected, then computed; only `first` if it is `single`."""
     d = len(low)
     quarter = half // 2
-    v, gap, to_low, to_high, power = work[0], work[1], work[2], work[3], work[4]
+    v, gap, room, other, power = work[0], work[1], work[2], work[3], work[4]
     count = 0
     for i in range(len(first) // d):
         for j in range(d):
@@ -176,26 +167,38 @@ def _cross(first, second, low, high, words, crosses, half, scale, eta, place, co
             place[count], column[count] = at, j
             v[count] = 4.0 * ((word + 0.5) * scale) - (0.0 if word < quarter else 1.0)
             gap[count] = larger - smaller
-            to_low[count] = smaller - low[j]
-            to_high[count] = high[j] - larger
+            below, above = smaller - low[j], high[j] - larger
+            room[count] = above if word < quarter else below
+            other[count] = below if word < quarter else above
             count += crosses[i] & (word < half) & (larger - smaller > 1e-14)  # without a branch nobody can foresee
-    _spreads(v[:count], gap[:count], to_low[:count], eta, power)
-    _spreads(v[:count], gap[:count], to_high[:count], eta, power)
+    both = count
+    if not single:
+        both += count
+        for c in range(count):
+            v[count + c], gap[count + c], room[count + c] = v[c], gap[c], other[c]
+    # how far children lie from the parents' middle, in halves of their gap
+    for c in range(both):
+        room[c] = gap[c] / (gap[c] + 2.0 * room[c])
+    _powers(room[:both], eta + 1.0, _whole(eta + 1.0), power[:both])
+    for c in range(both):
+        scaled = v[c] * (2.0 - power[c])
+        inverse = 1.0 / (2.0 - scaled)
+        room[c] = scaled if scaled <= 1.0 else inverse
+    _powers(room[:both], 1.0 / (eta + 1.0), 0, power[:both])
     for c in range(count):
         at, j = place[c], column[c]
         middle = 0.5 * (np.float64(first[at]) + np.float64(second[at]))
-        left = min(max(middle - 0.5 * to_low[c] * gap[c], low[j]), high[j])
-        right = min(max(middle + 0.5 * to_high[c] * gap[c], low[j]), high[j])
-        exchanged = words[at] < quarter
-        first[at] = right if exchanged else left
-        second[at] = left if exchanged else right
+        side = 0.5 if words[at] < quarter else -0.5
+        first[at] = min(max(middle + side * power[c] * gap[c], low[j]), high[j])
+        if not single:
+            second[at] = min(max(middle - side * power[count + c] * gap[c], low[j]), high[j])
 
 
-@njit
+@inner
 def _mutate(genes, low, high, words, mutating, probability, scale, eta, place, work):
     """Polynomial mutation of genes[n d], in place, by the draws words[n d]."""
     d = len(low)
-    v, below, above = work[0], work[1], work[2]
+    v, room, power = work[0], work[1], work[2]
     count = 0
     for at in range(len(genes)):
         if words[at] < mutating:
@@ -205,28 +208,33 @@ def _mutate(genes, low, high, words, mutating, probability, scale, eta, place, w
         j = place[c] % d
         x, width = np.float64(genes[place[c]]), np.float64(high[j]) - low[j]
         v[c] = min((words[place[c]] + 0.5) * scale / probability, 1.0)
-        below[c] = (x - low[j]) / width
-        above[c] = (high[j] - x) / width
-    _steps(v[:count], below[:count], above[:count], eta, work[3])
+        below, above = (x - low[j]) / width, (high[j] - x) / width
+        room[c] = min(max(above if v[c] < 0.5 else below, 0.0), 1.0)
+    _powers(room[:count], eta + 1.0, _whole(eta + 1.0), power[:count])
+    for c in range(count):
+        near = 2.0 * v[c] if v[c] < 0.5 else 2.0 * (1.0 - v[c])
+        room[c] = near + (1.0 - near) * power[c]
+    _powers(room[:count], 1.0 / (eta + 1.0), 0, power[:count])
     for c in range(count):
         j = place[c] % d
         x, width = np.float64(genes[place[c]]), np.float64(high[j]) - low[j]
-        genes[place[c]] = min(max(x + v[c] * width, low[j]), high[j])
+        size = 1.0 - power[c]
+        genes[place[c]] = min(max(x + (-size if v[c] < 0.5 else size) * width, low[j]), high[j])
 
 
-@njit
+@entry
 def _children(
     x, parents, low, high, keys, u_stream, s_stream, v_stream, crossing, eta, mutating, probability, mutation_eta,
-    bits, start, stop, out,
+    bits, single, start, stop, out,
 ):  # fmt: skip
-    """Children of pairs start .. stop - 1, counted over all runs; `crossing` of the draws let a pair cross and
-    `mutating` let a gene mutate."""
+    """Children of pairs start .. stop - 1, counted over all runs, or `single` ones, the first of each pair; `crossing`
+    of the draws let a pair cross and `mutating` let a gene mutate."""
     k, d = parents.shape[1] // 2, x.shape[2]
     shift, scale, half = U64(32 - bits), 2.0**-bits, 1 << (bits - 1)
     at_once = max(1, PIECE // d)
     words, crosses = np.empty(at_once * d + 8, np.int64), np.empty(at_once + 8, np.int64)
     place, column = np.empty(at_once * d + 1, np.int64), np.empty(at_once * d + 1, np.int64)
-    work = np.empty((5, at_once * d + 1))
+    work, born = np.empty((5, 2 * at_once * d + 1)), np.empty((2, at_once * d), x.dtype)
     while start < stop:
         run, p = start // k, start % k
         n = min(at_once, k - p, stop - start)
@@ -237,15 +245,19 @@ def _children(
             if min(mother, father) < 0 or max(mother, father) >= x.shape[1]:
                 return False
             for j in range(d):
-                out[run, p + i, j] = x[run, mother, j]
-                out[run, k + p + i, j] = x[run, father, j]
+                born[0, i * d + j] = x[run, mother, j]
+                born[1, i * d + j] = x[run, father, j]
         at = _fill(crosses, p, p + n, s_stream, key, shift)
         for i in range(n):
             crosses[i] = crosses[at + i] < crossing
         at = _fill(words, p * d, (p + n) * d, u_stream, key, shift)
-        first, second = out[run, p : p + n].reshape(-1), out[run, k + p : k + p + n].reshape(-1)
-        _cross(first, second, low, high, words[at:], crosses, half, scale, eta, place, column, work)
-        for child, genes in ((p, first), (k + p, second)):
-            at = _fill(words, child * d, (child + n) * d, v_stream, key, shift)
+        first, second = born[0, : n * d], born[1, : n * d]
+        _cross(first, second, single, low, high, words[at:], crosses, half, scale, eta, place, column, work)
+        for child in range(1 if single else 2):
+            row, genes = child * k + p, born[child, : n * d]
+            at = _fill(words, row * d, (row + n) * d, v_stream, key, shift)
             _mutate(genes, low, high, words[at:], mutating, probability, scale, mutation_eta, place, work)
+            for i in range(n):
+                for j in range(d):
+                    out[run, row + i, j] = genes[i * d + j]
     return True

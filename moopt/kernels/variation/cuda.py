@@ -1,4 +1,5 @@
-"""Crossover and mutation by Triton, for CUDA: the same function as the torch reference of `children`.
+"""Crossover and mutation by Triton, for CUDA: the same function as the torch reference of `children` and
+`first_children`.
 
 One kernel reads the parents, draws, crosses, mutates and writes the children. It draws the same numbers as the
 reference and does the same arithmetic in the precision of the points; a GPU rounds powers in its own way. A tile
@@ -30,26 +31,39 @@ TILE = 512  # genes of pairs in a program of four warps
 
 
 def children(
-    x: Tensor,
-    parents: Tensor,
-    low: Tensor,
-    high: Tensor,
-    keys: Tensor,
-    streams: tuple[int, int, int],
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
     how: reference.Settings,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """`children` for float32 and float64."""
     if x.dtype not in (torch.float32, torch.float64):
         return reference.children.reference(x, parents, low, high, keys, streams, how)
+    return _born(x.new_empty(*parents.shape, x.shape[-1]), x, parents, low, high, keys, streams, how)
+
+
+def first_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
+    """`first_children` for float32 and float64."""
+    if x.dtype not in (torch.float32, torch.float64):
+        return reference.first_children.reference(x, parents, low, high, keys, streams, how)
+    out = x.new_empty(*parents.shape[:-1], parents.shape[-1] // 2, x.shape[-1])
+    return _born(out, x, parents, low, high, keys, streams, how)
+
+
+def _born(
+    out: Tensor, x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int],
+    how: reference.Settings,
+) -> Tensor:  # fmt: skip
     (runs, chosen), (n, d) = parents.shape, x.shape[-2:]
     pairs = chosen // 2
-    out = x.new_empty(runs, chosen, d)
     if out.numel():
         tiles = triton.cdiv(pairs * d, TILE)
         with torch.cuda.device_of(x):
             vary[(runs * tiles,)](
                 x.contiguous(), parents.contiguous(), low.contiguous(), high.contiguous(), keys.contiguous(), out,
-                n, pairs, d, tiles, *streams, *how, how.mutation_probability > 0, pairs * d % 4 == 0, TILE,
+                n, pairs, d, tiles, *streams, *how, how.mutation_probability > 0, pairs * d % 4 == 0,
+                out.shape[-2] < chosen, TILE,
                 enable_fp_fusion=False,  # sums of products are rounded as in the reference
             )  # fmt: skip
     return out
@@ -93,9 +107,10 @@ def vary(
     genes_stream: tl.uint64, pairs_stream: tl.uint64, mutation_stream: tl.uint64,
     crossover_probability: tl.float64, crossover_eta: tl.float64,
     mutation_probability: tl.float64, mutation_eta: tl.float64,
-    MUTATES: tl.constexpr, ALIGNED: tl.constexpr, TILE: tl.constexpr,
+    MUTATES: tl.constexpr, ALIGNED: tl.constexpr, SINGLE: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Children out[r, 2k, d]. ALIGNED: the draws that mutate second children begin with a block, k d % 4 == 0."""
+    """Children out[r, 2k, d], or SINGLE ones out[r, k, d], of each pair the first. ALIGNED: draws that mutate second
+    children begin with a block, k d % 4 == 0."""
     run = (tl.program_id(0) // tiles).to(tl.int64)
     first = (tl.program_id(0) % tiles).to(tl.int64) * TILE  # draw of the first gene, counted over the pairs of a run
     key = tl.load(keys + run)
@@ -125,15 +140,19 @@ def vary(
     b = tl.where(crossed, tl.where(exchanged, left, right), b)
 
     if MUTATES:
-        second = first + tl.full([1], pairs, tl.int64) * d
-        if ALIGNED:
-            w = words_from(second, mutation_stream, key, TILE)
-        else:
-            w = words_at(second + lane, mutation_stream, key)
-        probability, eta = tl.full([1], mutation_probability, REAL), tl.full([1], mutation_eta, REAL)
-        v = as_uniform(words_from(first, mutation_stream, key, TILE), REAL)
-        a = mutated(v, a, lowest, highest, probability, eta)
-        b = mutated(as_uniform(w, REAL), b, lowest, highest, probability, eta)
-    out += (run * pairs * 2 + pair) * d + gene
-    tl.store(out, a, mask=inside)
-    tl.store(out + tl.full([1], pairs, tl.int64) * d, b, mask=inside)
+        probability, chance = tl.full([1], mutation_probability, REAL), tl.full([1], mutation_eta, REAL)
+        w = words_from(first, mutation_stream, key, TILE)
+        a = mutated(as_uniform(w, REAL), a, lowest, highest, probability, chance)
+    if SINGLE:
+        tl.store(out + (run * pairs + pair) * d + gene, a, mask=inside)
+    else:
+        if MUTATES:
+            second = first + tl.full([1], pairs, tl.int64) * d
+            if ALIGNED:
+                w = words_from(second, mutation_stream, key, TILE)
+            else:
+                w = words_at(second + lane, mutation_stream, key)
+            b = mutated(as_uniform(w, REAL), b, lowest, highest, probability, chance)
+        out += (run * pairs * 2 + pair) * d + gene
+        tl.store(out, a, mask=inside)
+        tl.store(out + tl.full([1], pairs, tl.int64) * d, b, mask=inside)

@@ -78,20 +78,38 @@ def _children(
     low, high [d]. Uniform numbers under keys int64[...]: the first of `streams` crosses genes [k, d], the second
     decides whether a pair crosses [k, 1], the third mutates [2k, d].
     """
-    chosen, d = parents.shape[-1], x.shape[-1]
-    pairs = chosen // 2
+    born = torch.cat(_crossed(x, parents, low, high, keys, streams, how), -2)
+    return _mutated(born, low, high, keys, streams, how)
 
-    def uniform(stream: int, *shape: int) -> Tensor:
-        return drawn.reference(keys.flatten(), stream, shape[0] * shape[1], x.dtype).view(*keys.shape, *shape)
 
+def _first_children(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int], how: Settings
+) -> Tensor:
+    """The first child of each pair, [..., k, d]: the first k rows of `children`, from the same numbers."""
+    return _mutated(_crossed(x, parents, low, high, keys, streams, how)[0], low, high, keys, streams, how)
+
+
+def _crossed(
+    x: Tensor, parents: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int], how: Settings
+) -> tuple[Tensor, Tensor]:
+    pairs = parents.shape[-1] // 2
     a, b = torch.take_along_dim(x, parents[..., None], -2).split(pairs, -2)
-    stays = uniform(streams[1], pairs, 1) >= how.crossover_probability
-    u = uniform(streams[0], pairs, d).masked_fill(stays, 1.0)
-    born = torch.cat(sbx(u, a, b, low, high, how.crossover_eta), -2)
+    stays = _uniform(keys, streams[1], pairs, 1, x.dtype) >= how.crossover_probability
+    u = _uniform(keys, streams[0], pairs, x.shape[-1], x.dtype).masked_fill(stays, 1.0)
+    return sbx(u, a, b, low, high, how.crossover_eta)
+
+
+def _mutated(
+    born: Tensor, low: Tensor, high: Tensor, keys: Tensor, streams: tuple[int, int, int], how: Settings
+) -> Tensor:
     if not how.mutation_probability:
         return born
-    v = uniform(streams[2], chosen, d)
+    v = _uniform(keys, streams[2], born.shape[-2], born.shape[-1], born.dtype)
     return polynomial_mutation(v, born, low, high, how.mutation_eta, how.mutation_probability)
+
+
+def _uniform(keys: Tensor, stream: int, n: int, d: int, dtype: torch.dtype) -> Tensor:
+    return drawn.reference(keys.flatten(), stream, n * d, dtype).view(*keys.shape, n, d)
 
 
 # An operator takes no named tuples, and integers with a sign.
@@ -113,6 +131,16 @@ children = Kernel(
     _children,
     "(Tensor x, Tensor parents, Tensor low, Tensor high, Tensor keys, int[] streams, float[] how) -> Tensor",
     lambda x, parents, *others: x.new_empty(*parents.shape, x.shape[-1]),
+    cpu="cpu",
+    cuda="cuda",
+    shared=(2, 3),
+    pack=_pack_children,
+    unpack=_unpack_children,
+)
+first_children = Kernel(
+    _first_children,
+    "(Tensor x, Tensor parents, Tensor low, Tensor high, Tensor keys, int[] streams, float[] how) -> Tensor",
+    lambda x, parents, *others: x.new_empty(*parents.shape[:-1], parents.shape[-1] // 2, x.shape[-1]),
     cpu="cpu",
     cuda="cuda",
     shared=(2, 3),
