@@ -33,7 +33,7 @@ from moopt.core.checks import InputError
 from moopt.core.random import Rng
 from moopt.core.space import Box
 from moopt.learning.moments import Moments
-from moopt.learning.policy import MLP
+from moopt.learning.policies import MLP
 from moopt.learning.sequential import SequentialProblem
 from moopt.physics import BodyState, Physics, gymnasium_model, physics
 
