@@ -25,7 +25,8 @@ GROUPS = {  # from the top: a colour, and floors of names with what they do
         [("run", "drives a search: groups, trials, archive, history, result")],
     ]),
     "blocks": ("#d8f0d3", [
-        [("learning", "policies, rollouts"), ("physics", "rigid bodies"), ("surrogate", "models of functions")],
+        [("physics", "rigid bodies, and robots as environments")],
+        [("learning", "environments, policies, rollouts"), ("surrogate", "models of functions")],
         [("catalogue", "names"), ("executors", "evaluate"), ("operators", "create"), ("storage", "keeps")],
     ]),
     "contracts": ("#e6dcf5", [
