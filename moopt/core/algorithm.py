@@ -89,6 +89,11 @@ class Algorithm(ABC, Generic[P, S]):
         """
         return self.population(problem, state), {}
 
+    @classmethod
+    def unfit(cls, problem: P) -> str | None:
+        """What else than the declarations keeps it from searching a problem of its kind, after "does not fit: "."""
+        return None
+
     def notes(self, problem: P, state: S) -> list[str]:
         """Sentences that a person should read beside the result of one run: what was chosen, inferred or learned."""
         return []
@@ -211,4 +216,4 @@ def misfit(problem: Problem, algorithm: Algorithm | type[Algorithm]) -> str | No
     if problem.n_obj < least or (most is not None and problem.n_obj > most):
         wanted = f"{least} or more" if most is None else f"{least} to {most}"
         return f"it searches {wanted} objectives, and {problem.name} has {problem.n_obj}"
-    return None
+    return algorithm.unfit(problem)

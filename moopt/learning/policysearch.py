@@ -15,9 +15,9 @@ from moopt.core.points import Points
 from moopt.core.problem import Answer, Draw, Problem
 from moopt.core.random import Rng
 from moopt.core.space import Space
-from moopt.learning.environment import RUNS, WORLDS, Continuous, Environment, check_environment, expect
+from moopt.learning.environment import RUNS, WORLDS, Continuous, Discrete, Environment, check_environment, expect
 from moopt.learning.moments import Moments, normalised
-from moopt.learning.policies import Policy
+from moopt.learning.policies import Policy, Tabular
 from moopt.learning.rollout import play
 
 HELD_OUT_SEED = 90210  # of the episodes that fronts are measured on
@@ -207,3 +207,16 @@ def first_moments(
         return Moments.of(zero, zero + 1, 1.0, runs)
     centre, spread = (torch.tensor(values, device=device, dtype=torch.float64) for values in (mean, std))
     return Moments.of(centre, spread, PRIOR, runs)
+
+
+def without_tables(problem: PolicyProblem) -> str | None:
+    """Why nobody can learn a table of what each action is worth in each state; `None` where that is possible."""
+    environment, name = problem.environment, problem.name
+    if environment.n_states is None or not isinstance(environment.actions, Discrete):
+        wanted = "numbered states and actions (a TabularProblem, or n_states and Discrete actions)"
+        return f"it learns tables and needs an environment of {wanted}, and that of {name} has none"
+    if environment.masks_actions:
+        return f"it takes any action in any state, and the environment of {name} has an action_mask"
+    if not isinstance(problem.policy, Tabular):
+        return f"it learns tables, and a policy of {name} is of {type(problem.policy).__name__}"
+    return None
