@@ -13,8 +13,20 @@ from moopt.core import tree
 from moopt.core.algorithm import Turn, misfit
 from moopt.core.random import Rng
 from moopt.learning import (
-    MLP, Continuous, Discrete, Environment, MLPPolicy, Policy, PolicySearch, TablePolicy, Worlds, advance,
-    check_environment, play, rollout, start,
+    MLP,
+    Continuous,
+    Discrete,
+    Environment,
+    MLPPolicy,
+    Policy,
+    PolicySearch,
+    TablePolicy,
+    Worlds,
+    advance,
+    check_environment,
+    play,
+    rollout,
+    start,
 )  # fmt: skip
 from moopt.learning.environment import chosen
 from moopt.learning.policysearch import PolicyProblem
@@ -289,8 +301,8 @@ def test_a_sequential_problem_is_its_own_environment():
     assert sea.actions == Discrete(4) and sea.observation_shape == () and check_environment(sea) is sea
     apart = PolicySearch(sea, TablePolicy.of(sea))
     x = sea.space.sample(Rng([4]).uniform(50, 62))
-    assert torch.equal(apart.evaluate(x).f, sea.evaluate(x).f) and torch.equal(sea.policy.act(x, x[..., :2].long()),
-                                                                                sea.act(x, x[..., :2].long()))  # fmt: skip
+    assert torch.equal(apart.evaluate(x).f, sea.evaluate(x).f)
+    assert torch.equal(sea.policy.act(x, x[..., :2].long()), sea.act(x, x[..., :2].long()))
     assert torch.equal(sea.policy.encode(x.long()), sea.encode(x.long())) and sea.policy.space is sea.space
 
 
