@@ -93,6 +93,10 @@ class QLearners(Algorithm[PolicyProblem, State]):
     def unfit(cls, problem: PolicyProblem) -> str | None:
         return without_tables(problem)
 
+    def looks_every(self, problem: PolicyProblem) -> int:
+        """An episode for each twentieth part of what is learned from."""
+        return max(1, round(20 * problem.episodes * problem.environment.horizon / self.n_steps))
+
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
         return preferences(self.weights, self.pop_size, problem.n_obj, positive=True)

@@ -89,6 +89,13 @@ class Algorithm(ABC, Generic[P, S]):
         """
         return self.population(problem, state), {}
 
+    def looks_every(self, problem: P) -> int | None:
+        """Steps from one look at a learner to the next, so many that looks cost little; `None`: nobody looks.
+
+        A look is `measure` on fresh draws. It changes nothing, and its cost counts against no budget.
+        """
+        return None
+
     @classmethod
     def unfit(cls, problem: P) -> str | None:
         """What else than the declarations keeps it from searching a problem of its kind, after "does not fit: "."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from moopt.core import tree
-from moopt.core.algorithm import Asking, Spent, spent_on
+from moopt.core.algorithm import Asking, spent_on
 from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
@@ -35,10 +35,10 @@ def results(run: Run) -> Result:
     parts: list[Result] = []
     with _measuring(run) as evaluate:
         for group in run.groups:
+            populations, fronts, looked, ended = _solutions(run, group, evaluate)
             for history in run.monitors:
                 if isinstance(history, History):
-                    history.end(Snapshot(run, group))
-            populations, fronts, looked = _solutions(run, group, evaluate)
+                    history.end(Snapshot(run, ended))
             for i, number in enumerate(group.runs.tolist()):
                 booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
                 spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
@@ -75,10 +75,10 @@ def _measuring(run: Run) -> Iterator[Evaluate | None]:
 
 def _solutions(
     run: Run, group: Group, evaluate: Evaluate | None
-) -> tuple[list[Points], list[Points], list[dict[str, int]]]:
-    """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
+) -> tuple[list[Points], list[Points], list[dict[str, int]], Group]:
+    """Last solutions and front of each run of a group, on the CPU, what looking at them spent, and how it ended.
 
-    The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
+    The run's own group does not keep that: asked again, or resumed, a run measures the same on the same draws.
     """
     r, ended = len(group.runs), run.status is not Status.INTERRUPTED
     rng = group.rng.fold(MEASURE)
@@ -95,15 +95,15 @@ def _solutions(
                 for i, (front, _) in enumerate(pairs)
             ]  # fmt: skip
         fronts, looked = [front for front, _ in pairs], [spent for _, spent in pairs]
-        return [_row(population, i) for i in range(r)], fronts, looked
-    spent: Spent = {}
+        return [_row(population, i) for i in range(r)], fronts, looked, group
     if ended:
         population, spent = run.algorithm.measure(run.problem, group.state, rng)
+        group = group.looked_at(population, spent)
     else:
         population = run.algorithm.population(run.problem, group.state)
     rows = [_row(population, i) for i in range(r)]
-    looked = [{unit: int(amount[i]) for unit, amount in spent.items()} for i in range(r)]
-    return rows, [merged_front([row]) for row in rows], looked
+    looked = [{unit: int(amount[i]) for unit, amount in group.looked.items()} for i in range(r)]
+    return rows, [merged_front([row]) for row in rows], looked, group
 
 
 def measured_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,14 +18,15 @@ from moopt.core.random import Rng
 from moopt.run.archives.pareto import Archive
 from moopt.run.scorer import Scorer
 
-INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
+INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS, LOOK = range(7)  # purposes of the random streams
 
 
 @dataclass
 class Group:
     """`runs`: their numbers, int64[r]; `clock`: asks, tells and steps so far, names the random stream;
     `last`: constraints and failures of the points learned last, g[r, k, c] and failed[r, k]; `memory`: the problem's;
-    `uncounted`: failures[r, k] since the archive was merged, which are counted together.
+    `uncounted`: failures[r, k] since the archive was merged, which are counted together; `looked`: what looks at a
+    learner spent. Its archive holds what the last look saw.
     """
 
     runs: Tensor
@@ -39,6 +40,7 @@ class Group:
     memory: Any
     clock: int = 0
     uncounted: list[Tensor] = field(default_factory=list)
+    looked: Spent = field(default_factory=dict)
 
     @staticmethod
     def start(
@@ -97,6 +99,31 @@ class Group:
         if self.archive.is_merged:
             self._count()
 
+    def due_look(
+        self, problem: Problem, algorithm: Algorithm, state: Any
+    ) -> tuple[Points, Spent] | tuple[None, None]:
+        """What the solutions of a learner in `state` are worth after its step, where it is looked at then.
+
+        That is after its first step and after every so many. Steps are the same for all runs of a group, so that a run
+        is looked at in a batch when it is looked at alone.
+        """
+        every = algorithm.looks_every(problem)
+        if every is None or int(self.spent["generations"].max()) % every:
+            return None, None
+        return algorithm.measure(problem, state, self.rng.fold(LOOK, self.clock))
+
+    def look(self, points: Points, spent: Spent) -> None:
+        """Takes what a learner's solutions [r, k, ...] are worth now, in place of the look before."""
+        self.archive.replace(points)
+        self.last = points.g, points.failed
+        self.looked = {unit: amount + self.looked.get(unit, 0) for unit, amount in spent.items()}
+
+    def looked_at(self, points: Points, spent: Spent) -> Group:
+        """The same after a look; this one stays as it is."""
+        other = replace(self, archive=self.archive.take(slice(None)))
+        other.look(points, spent)
+        return other
+
     @property
     def failures(self) -> Tensor:
         """Failed evaluations so far, int64[r]."""
@@ -138,6 +165,7 @@ class Group:
             self.runs[index], self.rng.take(rows), tree.take(self.state, rows), self.archive.take(rows), spent,
             tree.take(self.budget_state, index), self.failures[rows],
             tree.take(self.last, rows), tree.take(self.memory, rows), self.clock,
+            looked={unit: amount[index] for unit, amount in self.looked.items()},
         )
 
     def saved(self) -> Any:
@@ -146,7 +174,7 @@ class Group:
             {
                 "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
                 "budget": self.budget_state, "failures": self.failures, "last": self.last, "memory": self.memory,
-                "clock": self.clock,
+                "clock": self.clock, "looked": self.looked,
             }
         )
 
@@ -159,4 +187,4 @@ class Group:
         self.counted, self.uncounted = saved["failures"].to(self.counted.device), []
         self.last = tree.restore(self.last, saved["last"])
         self.memory = tree.restore(self.memory, saved["memory"])
-        self.clock = saved["clock"]
+        self.clock, self.looked = saved["clock"], saved.get("looked", {})

@@ -40,9 +40,10 @@ _EMPTY = _joined()
 class History(Monitor):
     """Rows of those steps in which the archive was merged: at most `capacity` for each run, and its last step.
 
-    An algorithm that evaluates by itself fills no archive, and every step of it counts. The interval between rows is
-    one merge (or step) at first and doubles whenever they become too many; every second row is dropped then. So
-    which rows are kept depends on their number only. Raises ValueError unless `capacity` is a positive whole number.
+    Those of a learner are the steps at which it was looked at, or all of them if nobody looks. The interval between
+    rows is one merge, look or step at first and doubles whenever they become too many; every second row is dropped
+    then. So which rows are kept depends on their number only. Raises ValueError unless `capacity` is a positive whole
+    number.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -55,7 +56,8 @@ class History(Monitor):
         self._ends = _EMPTY  # whatever had ended goes on
         archive = snapshot._group.archive
         by_itself = snapshot.evaluated is None
-        if not by_itself and not archive.is_merged:
+        looked_at = by_itself and snapshot.algorithm.looks_every(snapshot.problem) is not None
+        if looked_at or (not by_itself and not archive.is_merged):
             return
         index = snapshot.step if by_itself else archive.merges
         if index > self.capacity * self.interval:
@@ -78,9 +80,10 @@ class History(Monitor):
         """The rows of all runs or of one.
 
         Columns: number of the `run`, `generations`, `evaluations` and whatever else was spent so far, `seconds`,
-        `hypervolume` of the archive (above four objectives a rougher approximation than the result's), share of
-        `feasible` and of `failed` ones of the points evaluated in that very step (all three NaN where an algorithm
-        evaluates by itself), `failures` so far.
+        `hypervolume` of the archive (above four objectives a rougher approximation than the result's), of a learner
+        that of its solutions at that step, share of `feasible` and of `failed` ones of the points evaluated in that
+        very step (all three NaN where nobody looks at a learner), `failures` so far. What looks spent so far, which
+        counts against no budget, is `looked_env_steps` and the like.
         """
         import pandas
 
@@ -114,7 +117,8 @@ def _row(snapshot: Snapshot, index: float) -> Table:
     hypervolume = snapshot.scorer.hypervolume(points.f, valid & points.feasible, SAMPLES)
     same = torch.ones(len(group.runs), dtype=torch.float64)
     columns = {
-        "index": index * same, "run": group.runs, **group.spent, "seconds": snapshot.seconds * same,
+        "index": index * same, "run": group.runs, **group.spent,
+        **{f"looked_{unit}": amount for unit, amount in group.looked.items()}, "seconds": snapshot.seconds * same,
         # without evaluated points there are estimates only, which look better than they are
         "hypervolume": hypervolume.masked_fill(failed.cpu().isnan(), torch.nan),
         "feasible": feasible, "failed": failed, "failures": group.failures,

@@ -28,7 +28,8 @@ class Snapshot:
     """A run after a step, to look at only.
 
     Tensors lead with those independent runs that just made the step together; `evaluated` are the points evaluated
-    in it [r, k, ...], `None` where the algorithm evaluates by itself.
+    in it [r, k, ...], `None` where an algorithm learns by itself and was not looked at. The archive of a learner holds
+    what the last look saw.
     """
 
     _run: Run
@@ -89,6 +90,11 @@ class Snapshot:
     def fraction(self) -> float:
         """Used share of the budget over all runs, in [0, 1]; NaN where unknown."""
         return self._run.fraction()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether indicators are of evaluated points; those of a learner are so from its first look on."""
+        return self.evaluated is not None or bool(self._group.looked)
 
     @property
     def failures(self) -> int:

@@ -99,9 +99,8 @@ class Run:
         self.groups: list[Group] = []
         self.active: list[bool] = []
         self.ledger: Ledger | None = None
-        self._started = False
         self._given_out: set[int] = set()
-        self._seconds, self._since = 0.0, 0.0
+        self._started, self._seconds, self._since = False, 0.0, 0.0
         self.keeper = Keeper(None if out is None else RunFolder(out, new=True))
         self.keeper.write_config(lambda: setup.config(self, executor))
 
@@ -261,11 +260,11 @@ class Run:
                 group.commit(self.algorithm.tell(self.problem, group.state, points, self._turn(group)))
                 self._account(group, points, spent_on(self.problem, points))
 
-    def _account(self, group: Group, evaluated: Points | None, spent: Spent) -> None:
-        """Books a step that is done and shows it to the monitors."""
+    def _account(self, group: Group, evaluated: Points | None, spent: Spent, looked: Spent | None = None) -> None:
+        """Books a step that is done and shows it to the monitors; `looked`: what a look at a learner spent."""
         group.spend(spent)
         if evaluated is not None:
-            group.learn(evaluated)
+            group.learn(evaluated) if looked is None else group.look(evaluated, looked)
             if not self.scorer.is_frozen:
                 self.scorer.freeze(group.fronts())
         snapshot = Snapshot(self, group, evaluated)
@@ -302,7 +301,7 @@ class Run:
     def _drive_steps(self) -> None:
         while going := self._going():
             for index in going:
-                group, evaluated, memory = self.groups[index], None, None
+                group, evaluated, memory, looked = self.groups[index], None, None, None
                 if isinstance(self.algorithm, Asking):
                     limit = self._remaining(group)
                     state, spent, evaluated, memory = generation(
@@ -310,10 +309,11 @@ class Run:
                     )
                 else:
                     state, spent = self.algorithm.step(self.problem, group.state, self._turn(group))
+                    evaluated, looked = group.due_look(self.problem, self.algorithm, state)
                 with self.interrupts.whole():
                     group.commit(state)
                     group.remember(memory)
-                    self._account(group, evaluated, spent)
+                    self._account(group, evaluated, spent, looked)
                     if self.keeper.is_due(self.seconds):
                         self._checkpoint()
 

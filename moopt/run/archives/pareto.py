@@ -46,6 +46,14 @@ class Archive:
             self._waiting = []
             self.merges += 1
 
+    def replace(self, points: Points) -> None:
+        """Holds the best of these points [r, k, ...] alone, merged."""
+        self._kept, self._valid = tree.map_tensors(lambda leaf: leaf[:, :0], (self._kept, self._valid))
+        self._waiting, self._view = [points], None
+        self._kept, self._valid = self._merged()
+        self._waiting = []
+        self.merges += 1
+
     @property
     def is_merged(self) -> bool:
         """Whether no point waits, as after an insertion that led to a merge."""
@@ -75,7 +83,7 @@ class Archive:
         one: Points = tree.map_tensors(lambda leaf: leaf[run], points)
         return one.select(valid[run])
 
-    def take(self, index: Tensor) -> Archive:
+    def take(self, index: Tensor | slice) -> Archive:
         """The archive of some of the runs."""
         part = object.__new__(Archive)
         part.capacity, part.patience, part.merges = self.capacity, self.patience, self.merges
