@@ -30,7 +30,7 @@ from moopt.learning.moments import Moments
 from moopt.problems.robots import control
 from moopt.run.archives.pareto import merged_front
 
-FILE = Path(__file__).resolve().parent.parent / "problems" / "robot_control_v1.json"
+FILE = Path(__file__).resolve().parent.parent / "problems" / "robots" / "robot_control_v1.json"
 TASKS = [
     name for name in catalogue.table("problems")
     if catalogue.load("problems", name).__module__ == control.__name__

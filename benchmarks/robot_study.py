@@ -22,7 +22,7 @@ from moopt.experiment import Entry, Spec, Study, bench, sentences
 from moopt.experiment.report.comparison import comparison
 from moopt.experiment.report.protocols import algorithms, indicator_title, problems
 from moopt.experiment.report.tables import indicator_table, number
-from moopt.problems.robots.control import RobotControl
+from moopt.physics import RobotControl
 from moopt.render.plots import COLOURS, STYLE
 from moopt.run.archives.pareto import merged_front
 

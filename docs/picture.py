@@ -27,8 +27,8 @@ GROUPS = {  # from the top: a colour, and floors of names with what they do
         [("run", "drives a search: what was asked, where it is, result")],
     ]),
     "blocks": ("#d8f0d3", [
-        [("learning", "policies, rollouts"), ("physics", "rigid bodies"), ("render.plots", "fronts"),
-         ("surrogate", "models")],
+        [("physics", "rigid bodies, and robots as environments")],
+        [("learning", "environments, policies, rollouts"), ("render.plots", "fronts"), ("surrogate", "models")],
         [("catalogue", "names"), ("executors", "evaluate"), ("operators", "create"), ("storage", "keeps")],
     ]),
     "contracts": ("#e6dcf5", [

@@ -11,7 +11,7 @@ import mujoco
 import torch
 
 import moopt
-from moopt.problems.robots.control import RobotControl
+from moopt.physics import RobotControl
 
 MODEL = """
 <mujoco>

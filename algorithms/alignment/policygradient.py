@@ -90,6 +90,10 @@ class PolicyGradient(Algorithm[GenerativeProblem, State]):
         if self.advantage not in AGGREGATORS:
             raise InputError(f"advantage: expected one of {', '.join(AGGREGATORS)}, got {self.advantage!r}")
 
+    def looks_every(self, problem: GenerativeProblem) -> int:
+        """A completion for each twentieth part of what is learned from."""
+        return max(1, round(20 * LOOKS * problem.samples / self.group_size))
+
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
         return preferences(self.weights, self.pop_size, problem.n_obj)

@@ -7,7 +7,7 @@ Papers                         here
 Q(s, a, o)                     State.q [r, K, S, A, m], in the problem's directions
 w                              preferences, one row for each of the K learners
 SQ(s, a) = sum_o w_o Q(s,a,o)  _utility
-alpha, gamma                   learning_rate, problem.discount
+alpha, gamma                   learning_rate, environment.discount
 epsilon-greedy                 epsilon, its first and last value; decay, the steps between
 
 Linear preferences find the corners of the front's convex hull and nothing else. Of Deep Sea Treasure that is: all
@@ -35,8 +35,8 @@ from moopt.core.checks import InputError
 from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
-from moopt.learning import Worlds, advance, start
-from moopt.learning.sequential import TabularProblem
+from moopt.learning import PolicyProblem, Worlds, advance, start
+from moopt.learning.policysearch import without_tables
 from moopt.operators.weights import preferences
 
 DECAY = 10_000  # steps, where the budget does not tell
@@ -53,7 +53,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QLearners(Algorithm[TabularProblem, State]):
+class QLearners(Algorithm[PolicyProblem, State]):
     """One Q-learner for each of K preferences, in a world of its own; a step is `n_steps` steps of each.
 
     The preferences are `pop_size` weight vectors, spread evenly and all positive, or the given `weights`, m of each
@@ -61,8 +61,8 @@ class QLearners(Algorithm[TabularProblem, State]):
     0.99: the one that is best for the fewest weights, 20.3, is so for 0.0059 of them.
 
     `epsilon`: share of random actions at first and after `decay` steps, linear in between (default: at the end of the
-    budget, or after 10,000 steps where that is not counted). `optimism`: by how many
-    widths of the front Q starts beyond the ideal point; where the problem does not know its ideal Q starts at 0.
+    budget, or after 10,000 steps where that is not counted). `optimism`: by how many widths of the front Q starts
+    beyond the ideal point; where the problem does not know its ideal Q starts at 0.
 
     Raises ValueError for a value out of range or weights that do not suit the problem.
     """
@@ -75,13 +75,12 @@ class QLearners(Algorithm[TabularProblem, State]):
     n_steps: int = 200
     weights: Sequence[Sequence[float]] | None = None
 
-    needs = TabularProblem
+    needs = PolicyProblem
     constraints = False
 
     def __post_init__(self) -> None:
-        for name in ("pop_size", "decay", "n_steps"):
-            if name != "decay" or self.decay is not None:
-                checks.whole(name, getattr(self, name))
+        for name in ("pop_size", "n_steps", *(["decay"] if self.decay is not None else [])):
+            checks.whole(name, getattr(self, name))
         if not 0 < checks.number("learning_rate", self.learning_rate) <= 1:
             raise InputError(f"learning_rate: expected a number in (0, 1], got {self.learning_rate!r}")
         if not isinstance(self.epsilon, Sequence) or len(self.epsilon) != 2:
@@ -90,21 +89,31 @@ class QLearners(Algorithm[TabularProblem, State]):
             checks.number("epsilon", value, 0.0, 1.0)
         checks.number("optimism", self.optimism)
 
+    @classmethod
+    def unfit(cls, problem: PolicyProblem) -> str | None:
+        return without_tables(problem)
+
+    def looks_every(self, problem: PolicyProblem) -> int:
+        """An episode for each twentieth part of what is learned from."""
+        return max(1, round(20 * problem.episodes * problem.environment.horizon / self.n_steps))
+
     def preferences(self, problem: Problem) -> Tensor:
         """The weights of the objectives, float64[K, m]. Raises ValueError where given ones do not fit."""
         return preferences(self.weights, self.pop_size, problem.n_obj, positive=True)
 
-    def init(self, problem: TabularProblem, rng: Rng) -> State:
-        worlds = start(problem, len(self.preferences(problem)), rng)
-        first = problem.observe(worlds.state)
+    def init(self, problem: PolicyProblem, rng: Rng) -> State:
+        environment = problem.environment
+        worlds = start(environment, len(self.preferences(problem)), rng)
+        first = environment.observe(worlds.state)
         value = torch.zeros(problem.n_obj, dtype=rng.dtype, device=rng.device)
         if problem.ideal is not None:
             best = problem.ideal - self.optimism * _width(problem)
             value = (best * best.new_tensor(problem.signs)).to(value)
-        q = value.expand(*first.shape, problem.n_states, problem.n_actions, problem.n_obj).clone()
+        q = value.expand(*first.shape, environment.n_states, environment.actions.n, problem.n_obj).clone()  # type: ignore[arg-type, union-attr]
         return State(q, worlds, first, torch.zeros(rng.runs, dtype=torch.int64, device=rng.device))
 
-    def step(self, problem: TabularProblem, state: State, turn: Turn) -> tuple[State, Spent]:
+    def step(self, problem: PolicyProblem, state: State, turn: Turn) -> tuple[State, Spent]:
+        environment = problem.environment
         runs, k, n_states, n_actions, m = state.q.shape
         gains = self._gains(problem, state.q)
         q = state.q.clone()
@@ -115,15 +124,15 @@ class QLearners(Algorithm[TabularProblem, State]):
         worlds = state.worlds
         for t in range(self.n_steps):
             explores = draws[:, t, 0] < self._epsilon(state.age + t, used).to(draws)[:, None]
-            here = own + problem.observe(worlds.state)
+            here = own + environment.observe(worlds.state)
             greedy = _utility(rows[here], gains).argmax(-1)
             action = torch.where(explores, (draws[:, t, 1] * n_actions).long(), greedy)
-            worlds, seen = advance(problem, worlds, action, turn.rng.fold(1, t))
+            worlds, seen = advance(environment, worlds, action, turn.rng.fold(1, t))
             there = rows[own + seen.observation]
             best = _utility(there, gains).argmax(-1)
             future = _of_action(there, best).masked_fill(seen.terminated[..., None], 0.0)
             taken = here * n_actions + action
-            target = seen.reward + problem.discount * future
+            target = seen.reward + environment.discount * future
             cells[taken] += self.learning_rate * (target - cells[taken])
         spent = torch.full((runs,), k * self.n_steps, dtype=torch.int64)
         return State(q, worlds, state.first, state.age + self.n_steps), {"env_steps": spent}
@@ -140,12 +149,12 @@ class QLearners(Algorithm[TabularProblem, State]):
         weights = self.preferences(problem)
         return (weights * -weights.new_tensor(problem.signs) / _width(problem)).to(q)
 
-    def _policies(self, problem: TabularProblem, q: Tensor) -> tuple[Tensor, Tensor]:
+    def _policies(self, problem: PolicyProblem, q: Tensor) -> tuple[Tensor, Tensor]:
         """The greedy action in each state, int64[r, K, S], and these policies x[r, K, d]."""
         actions = _utility(q, self._gains(problem, q)[:, None]).argmax(-1)
-        return actions, problem.encode(actions, q.dtype)
+        return actions, problem.policy.encode(actions, q.dtype)  # type: ignore[attr-defined]
 
-    def population(self, problem: TabularProblem, state: State) -> Points:
+    def population(self, problem: PolicyProblem, state: State) -> Points:
         """The greedy policies, f estimated by Q."""
         actions, x = self._policies(problem, state.q)
         first = state.first[..., None]
@@ -154,7 +163,7 @@ class QLearners(Algorithm[TabularProblem, State]):
         g = f.new_zeros(*f.shape[:-1], problem.n_con)
         return Points(x, f, g, torch.isnan(f).any(-1), problem.signs)
 
-    def measure(self, problem: TabularProblem, state: State, rng: Rng) -> tuple[Points, Spent]:
+    def measure(self, problem: PolicyProblem, state: State, rng: Rng) -> tuple[Points, Spent]:
         """The greedy policies with what they return in episodes of their own."""
         _, x = self._policies(problem, state.q)
         evaluation = problem.evaluate(x, rng)

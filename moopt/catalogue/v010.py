@@ -60,6 +60,7 @@ _ROWS = [
     ("problems.re", "problems", "CarSideImpact", f"moopt.problems._functions:Noisy moopt.problems.re:RE41 {_RE}"),
     ("problems.re", "problems", "VehicleSafety", f"moopt.problems._functions:Noisy moopt.problems.re:RE34 {_RE}"),
     ("problems.re", "problems", "RE21 RE22 RE23 RE24 RE25 RE31 RE32 RE33 RE34 RE35 RE36 RE37 RE41 RE42 RE61 RE91", _RE),
+    ("problems.robot_control", "moopt.physics", "RobotControl", _SEQUENTIAL),
     ("problems.robot_control", "problems", "MoAnt MoHalfCheetah MoInvertedDoublePendulum MoSwimmer MoWalker2d", _ROBOT),
     ("problems.robot_control", "problems", "MoHopper2 MoHopper3", f"moopt.problems.robot_control:_Hopping {_ROBOT}"),
     ("problems.robot_control", "problems", "MoHumanoid MoHumanoidStandup", _HUMAN),

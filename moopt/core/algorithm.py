@@ -105,6 +105,18 @@ class Algorithm(ABC, Generic[P, S]):
         """The state that was loaded from a checkpoint, with everything `tree.Rebuilt` in it made anew."""
         return state
 
+    def looks_every(self, problem: P) -> int | None:
+        """Steps from one look at a learner to the next, so many that looks cost little; `None`: nobody looks.
+
+        A look is `measure` on fresh draws. It changes nothing, and its cost counts against no budget.
+        """
+        return None
+
+    @classmethod
+    def unfit(cls, problem: P) -> str | None:
+        """What else than the declarations keeps it from searching a problem of its kind, after "does not fit: "."""
+        return None
+
     def notes(self, problem: P, state: S) -> list[str]:
         """Sentences that a person should read beside the result of one run: what was chosen, inferred or learned."""
         return []
@@ -227,4 +239,4 @@ def misfit(problem: Problem, algorithm: Algorithm | type[Algorithm]) -> str | No
     if problem.n_obj < least or (most is not None and problem.n_obj > most):
         wanted = f"{least} or more" if most is None else f"{least} to {most}"
         return f"it searches {wanted} objectives, and {problem.name} has {problem.n_obj}"
-    return None
+    return algorithm.unfit(problem)

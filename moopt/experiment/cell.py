@@ -154,7 +154,7 @@ class Trace(Monitor):
         self.sets: list[list[Tensor]] = [[] for _ in range(runs)]
 
     def on_step(self, snapshot: Snapshot) -> None:
-        if snapshot.evaluated is None:  # learns by itself: what it knows on its way are estimates
+        if snapshot.evaluated is None:  # a learner between two looks: what it knows are estimates
             return
         first = int(snapshot.runs[0])
         share = float(snapshot.used.min())

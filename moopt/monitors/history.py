@@ -24,7 +24,9 @@ class History(Monitor):
         self.rows = Rows(capacity)
 
     def on_step(self, snapshot: Snapshot) -> None:
-        self.rows = self.rows.after(snapshot.group, snapshot.evaluated is None, snapshot.scorer, snapshot.seconds)
+        self.rows = self.rows.after(
+            snapshot.search, snapshot.group, snapshot.evaluated, snapshot.scorer, snapshot.seconds
+        )
 
     def on_end(self, result: Result) -> None:
         self.rows = self.rows.closed(result.rows)

@@ -156,8 +156,8 @@ def _words(unit: str) -> str:
 
 
 def _archive(snapshot: Snapshot) -> str:
-    """Mean hypervolume of the runs' archives; nothing where an algorithm evaluates by itself and only estimates."""
-    if snapshot.evaluated is None:
+    """Mean hypervolume of the runs' archives; nothing of a learner before somebody looked at it."""
+    if not snapshot.is_judged:
         return ""
     mean = "mean " if len(snapshot.runs) > 1 else ""
     return mean + _hypervolume(float(snapshot.indicator().mean()), snapshot.scorer.convention)

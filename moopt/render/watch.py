@@ -24,7 +24,8 @@ from moopt.core import checks
 from moopt.core.checks import InputError
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
-from moopt.learning.sequential import SequentialProblem
+from moopt.learning.environment import Environment
+from moopt.learning.policysearch import PolicyProblem
 from moopt.physics.base import BodyState, Physics
 from moopt.render.film import banner, check_film, number, plot_trajectory, write_film
 from moopt.render.trajectory import Trajectory
@@ -39,7 +40,7 @@ _log = logging.getLogger("moopt")
 
 @runtime_checkable
 class Embodied(Protocol):
-    """What a sequential problem has that can be watched; its world states are `BodyState`s."""
+    """What an environment has that can be watched; its world states are `BodyState`s."""
 
     def physics(self, device: torch.device) -> Physics:
         """The engine on a device."""
@@ -55,14 +56,14 @@ def watchable() -> list[str]:
     for name in catalogue.table("problems"):
         with contextlib.suppress(ImportError):
             made = catalogue.load("problems", name)
-            if issubclass(made, SequentialProblem) and hasattr(made, "physics"):
+            if issubclass(made, Environment) and hasattr(made, "physics"):
                 found.append(name)
     return found
 
 
-def embodied(problem: Problem) -> SequentialProblem:
+def embodied(problem: Problem) -> PolicyProblem:
     """The problem itself. Raises ValueError for one that has no bodies, naming those of the catalogue that have."""
-    if isinstance(problem, SequentialProblem) and isinstance(problem, Embodied):
+    if isinstance(problem, PolicyProblem) and isinstance(problem.environment, Embodied):
         return problem
     raise InputError(
         f"{problem.name}: expected a problem whose policies move bodies ({', '.join(watchable())}), "
@@ -76,17 +77,18 @@ def trajectory(problem: Problem, x: Tensor, seed: int = 0, memory: Any = None) -
     That is its first one where the problem has several `episodes`. Raises ValueError for a problem that has no bodies.
     """
     problem, rng = embodied(problem), Rng([seed])
-    engine = cast(Embodied, problem).physics(rng.device)
+    environment = problem.environment
+    engine = cast(Embodied, environment).physics(rng.device)
     moments = memory or problem.moments(1)
     players = (x[None, None].to(rng.dtype), *((moments.mean[:, None], moments.std[:, None]) if moments else ()))
-    state: BodyState = problem.reset(1, rng.fold(0))
+    state: BodyState = environment.reset(1, rng.fold(0))
     qpos, rewards = [state.qpos], []
     objectives, gain = torch.zeros(1, 1, problem.n_obj, dtype=torch.float64), 1.0
-    for t in range(problem.horizon):
-        action = problem.respond(problem.observe(state), players)
-        state, reward, done = problem.step(state, action, rng.fold(1, t))
+    for t in range(environment.horizon):
+        action = problem.respond(environment.observe(state), players, environment.action_mask(state))
+        state, reward, done = environment.step(state, action, rng.fold(1, t))
         objectives += gain * reward
-        gain *= problem.discount
+        gain *= environment.discount
         rewards.append(reward)
         if bool(state.diverged):  # and is back in its rest state
             break

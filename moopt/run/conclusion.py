@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from moopt.core import tree
-from moopt.core.algorithm import Asking, Spent, spent_on
+from moopt.core.algorithm import Asking, spent_on
 from moopt.core.points import Points
 from moopt.core.problem import Problem
 from moopt.core.random import Rng
@@ -33,8 +33,8 @@ def results(progress: Progress, trials: Sequence[Trial], executor: Executor) -> 
     parts: list[Result] = []
     with _measuring(progress, executor) as evaluate:
         for group in progress.groups:
-            progress.rows = progress.rows.ended(group, progress.scorer, progress.seconds)
-            populations, fronts, looked = _solutions(progress, group, evaluate)
+            populations, fronts, looked, ended = _solutions(progress, group, evaluate)
+            progress.rows = progress.rows.ended(ended, progress.scorer, progress.seconds)
             for i, number in enumerate(group.runs.tolist()):
                 booked = {unit: int(amount[i]) for unit, amount in group.spent.items()}
                 spent = {u: booked.get(u, 0) + looked[i].get(u, 0) for u in sorted({*booked, *looked[i]})}
@@ -69,10 +69,10 @@ def _measuring(progress: Progress, executor: Executor) -> Iterator[Evaluate | No
 
 def _solutions(
     progress: Progress, group: Group, evaluate: Evaluate | None
-) -> tuple[list[Points], list[Points], list[dict[str, int]]]:
-    """Last solutions and front of each run of a group, on the CPU, and what measuring them spent.
+) -> tuple[list[Points], list[Points], list[dict[str, int]], Group]:
+    """Last solutions and front of each run of a group, on the CPU, what looking at them spent, and how it ended.
 
-    The group does not keep that: asked again, or resumed, a run measures the same on the same draws.
+    The search's own group does not keep that: asked again, or resumed, a run measures the same on the same draws.
     """
     problem, algorithm = progress.search.problem, progress.search.algorithm
     r, ended = len(group.runs), progress.status is not Status.INTERRUPTED
@@ -90,15 +90,15 @@ def _solutions(
                 for i, (front, _) in enumerate(pairs)
             ]  # fmt: skip
         fronts, looked = [front for front, _ in pairs], [spent for _, spent in pairs]
-        return [_row(population, i) for i in range(r)], fronts, looked
-    spent: Spent = {}
+        return [_row(population, i) for i in range(r)], fronts, looked, group
     if ended:
         population, spent = algorithm.measure(problem, group.state, rng)
+        group = group.seen(population, spent)
     else:
         population = algorithm.population(problem, group.state)
     rows = [_row(population, i) for i in range(r)]
-    looked = [{unit: int(amount[i]) for unit, amount in spent.items()} for i in range(r)]
-    return rows, [merged_front([row]) for row in rows], looked
+    looked = [{unit: int(amount[i]) for unit, amount in group.looked.items()} for i in range(r)]
+    return rows, [merged_front([row]) for row in rows], looked, group
 
 
 def measured_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from moopt.run.archives.pareto import Archive, capacity
 from moopt.run.scorer import Scorer
 from moopt.run.search import Search
 
-INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS = range(6)  # purposes of the random streams
+INIT, STEP, MEASURE, INITIAL, MEMORY, TRIALS, LOOK = range(7)  # purposes of the random streams
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Group:
     `runs`: their numbers, int64[r]; `spent`: unit -> int64[r]; `last`: constraints and failures of the points learned
     last, g[r, k, c] and failed[r, k]; `memory`: the problem's; `clock`: asks, tells and steps so far, names the random
     stream; `active`: whether the budget lets them go on; `uncounted`: failures[r, k] since the archive was merged,
-    which are counted together with `counted` int64[r].
+    which are counted together with `counted` int64[r]; `looked`: what looks at a learner spent, whose archive holds
+    what the last look saw.
     """
 
     runs: Tensor
@@ -45,6 +46,7 @@ class Group:
     clock: int = 0
     active: bool = True
     uncounted: tuple[Tensor, ...] = ()
+    looked: Spent = field(default_factory=dict)
 
     @staticmethod
     def start(search: Search, runs: Tensor) -> Group:
@@ -79,8 +81,24 @@ class Group:
         return Group(
             self.runs, self.rng, state, archive, self.spent if spent is None else _booked(self.spent, spent),
             self.budget_state, counted, last, self.memory if memory is None else memory, self.clock + 1, self.active,
-            uncounted,
+            uncounted, self.looked,
         )  # fmt: skip
+
+    def look(self, search: Search, state: Any) -> tuple[Points, Spent] | None:
+        """What the solutions of a learner in `state`, after its next step, are worth; `None` where nobody looks then.
+
+        That is after its first step and after every so many. Steps are the same for all runs of a group, so that a run
+        is looked at in a batch when it is looked at alone.
+        """
+        every = search.algorithm.looks_every(search.problem)
+        if every is None or int(self.spent["generations"].max()) % every:
+            return None
+        return search.algorithm.measure(search.problem, state, self.rng.fold(LOOK, self.clock))
+
+    def seen(self, points: Points, spent: Spent) -> Group:
+        """The runs after a look at what a learner's solutions [r, k, ...] are worth, in place of the look before."""
+        looked = {**self.looked, **{unit: amount + self.looked.get(unit, 0) for unit, amount in spent.items()}}
+        return replace(self, archive=self.archive.renewed(points), last=(points.g, points.failed), looked=looked)
 
     @cached_property
     def failures(self) -> Tensor:
@@ -146,6 +164,7 @@ class Group:
             archive=self.archive.take(rows), spent={unit: amount[index] for unit, amount in self.spent.items()},
             budget_state=tree.take(self.budget_state, index), counted=self.failures[rows],
             last=tree.take(self.last, rows), memory=tree.take(self.memory, rows), uncounted=(),
+            looked={unit: amount[index] for unit, amount in self.looked.items()},
         )  # fmt: skip
 
     def saved(self) -> Any:
@@ -154,7 +173,7 @@ class Group:
             {
                 "runs": self.runs, "state": self.state, "archive": self.archive.state(), "spent": self.spent,
                 "budget": self.budget_state, "failures": self.failures, "last": self.last, "memory": self.memory,
-                "clock": self.clock,
+                "clock": self.clock, "looked": self.looked,
             }
         )
 
@@ -165,6 +184,7 @@ class Group:
             spent=saved["spent"], budget_state=tree.restore(self.budget_state, saved["budget"]),
             counted=saved["failures"].to(self.counted.device), last=tree.restore(self.last, saved["last"]),
             memory=tree.restore(self.memory, saved["memory"]), clock=saved["clock"],
+            looked=saved.get("looked", {}),
         )  # fmt: skip
 
 

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from moopt.core import checks
+from moopt.core.points import Points
 from moopt.run.group import Group
 from moopt.run.scorer import Scorer
+from moopt.run.search import Search
 
 if TYPE_CHECKING:
     import pandas
@@ -43,10 +45,10 @@ _EMPTY = _joined()
 class Rows:
     """Rows of those steps in which the archive was merged: at most `capacity` for each run, and its last step.
 
-    A value: another row gives other rows. An algorithm that evaluates by itself fills no archive, and every step of it
-    counts. The interval between rows is one merge (or step) at first and doubles whenever they become too many; every
-    second row is dropped then. So which rows are kept depends on their number only. Raises ValueError unless `capacity`
-    is a positive whole number.
+    A value: another row gives other rows. Those of a learner are the steps at which it was looked at, or all of them if
+    nobody looks. The interval between rows is one merge, look or step at first and doubles whenever they become too
+    many; every second row is dropped then. So which rows are kept depends on their number only. Raises ValueError
+    unless `capacity` is a positive whole number.
     """
 
     capacity: int = CAPACITY
@@ -57,9 +59,11 @@ class Rows:
     def __post_init__(self) -> None:
         checks.whole("capacity", self.capacity)
 
-    def after(self, group: Group, by_itself: bool, scorer: Scorer, seconds: float) -> Rows:
-        """The rows after a step of runs that go together; `by_itself`: it evaluated no points for the loop."""
-        if not by_itself and not group.archive.is_merged:
+    def after(self, search: Search, group: Group, evaluated: Points | None, scorer: Scorer, seconds: float) -> Rows:
+        """The rows after a step of runs that go together, in which these points were evaluated or looked at."""
+        by_itself = evaluated is None
+        between_looks = by_itself and search.algorithm.looks_every(search.problem) is not None
+        if between_looks or (not by_itself and not group.archive.is_merged):
             return self if self.ends is None else replace(self, ends=None)  # whatever had ended goes on
         index = int(group.spent["generations"].max()) if by_itself else group.archive.merges
         interval, kept = self.interval, self.kept
@@ -102,9 +106,10 @@ class Rows:
         """The rows of all runs or of one.
 
         Columns: number of the `run`, `generations`, `evaluations` and whatever else was spent so far, `seconds`,
-        `hypervolume` of the archive (above four objectives a rougher approximation than the result's), share of
-        `feasible` and of `failed` ones of the points evaluated in that very step (all three NaN where an algorithm
-        evaluates by itself), `failures` so far.
+        `hypervolume` of the archive (above four objectives a rougher approximation than the result's), of a learner
+        that of its solutions at that step, share of `feasible` and of `failed` ones of the points evaluated in that
+        very step (all three NaN where nobody looks at a learner), `failures` so far. What looks spent so far, which
+        counts against no budget, is `looked_env_steps` and the like.
         """
         import pandas
 
@@ -133,7 +138,8 @@ def _row(group: Group, index: float, scorer: Scorer, seconds: float) -> Table:
     hypervolume = scorer.hypervolume(points.f, valid & points.feasible, SAMPLES)
     same = torch.ones(len(group.runs), dtype=torch.float64)
     columns = {
-        "index": index * same, "run": group.runs, **group.spent, "seconds": seconds * same,
+        "index": index * same, "run": group.runs, **group.spent,
+        **{f"looked_{unit}": amount for unit, amount in group.looked.items()}, "seconds": seconds * same,
         # without evaluated points there are estimates only, which look better than they are
         "hypervolume": hypervolume.masked_fill(failed.cpu().isnan(), torch.nan),
         "feasible": feasible, "failed": failed, "failures": group.failures,

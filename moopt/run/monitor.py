@@ -34,7 +34,8 @@ class Snapshot:
     `search`: what was asked; `groups`: all its runs; `group`: those of them that just made the step together, with
     which tensors lead; `scorer`: its frame of reference for indicators; `rows`: how it went so far; `seconds`: wall
     clock so far, interruptions not counted; `folder`: where it is kept on disk; `evaluated`: the points evaluated in
-    the step [r, k, ...], `None` where the algorithm evaluates by itself.
+    the step [r, k, ...], `None` where an algorithm learns by itself and was not looked at. The archive of a learner
+    holds what the last look saw.
     """
 
     search: Search
@@ -104,6 +105,11 @@ class Snapshot:
     def used(self) -> Tensor:
         """Share of the budget that each run of this step has used, float64[r] in [0, 1]; NaN where unknown."""
         return self.group.used(self.budget, self.scorer, self.seconds)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether indicators are of evaluated points; those of a learner are so from its first look on."""
+        return self.evaluated is not None or bool(self.group.looked)
 
     @property
     def failures(self) -> int:

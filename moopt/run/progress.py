@@ -64,7 +64,7 @@ class Progress:
         self.groups[index] = group
         if evaluated is not None and not self.scorer.is_frozen:
             self.scorer = self.scorer.frozen(group.fronts)
-        self.rows = self.rows.after(group, evaluated is None, self.scorer, self.seconds)
+        self.rows = self.rows.after(self.search, group, evaluated, self.scorer, self.seconds)
         return self.snapshot(group, evaluated)
 
     def show(self, snapshot: Snapshot) -> None:

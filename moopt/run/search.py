@@ -174,8 +174,8 @@ def default_algorithm(problem: Problem, budget: Budget) -> str:
 def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None:
     """Raises ValueError for a budget that could not tell when the run ends.
 
-    That is one in a unit that neither the problem nor the algorithm spends, and a goal of the archive where an
-    algorithm evaluates by itself and fills none.
+    That is one in a unit that neither the problem nor the algorithm spends, a goal of the archive where nobody looks at
+    an algorithm that evaluates by itself, and a standstill within the steps from one look to the next.
     """
     spends = {"generations", "seconds", problem.cost_unit}
     if isinstance(algorithm, Asking):
@@ -184,8 +184,14 @@ def check_budget(problem: Problem, algorithm: Algorithm, budget: Budget) -> None
         if unit not in spends:
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise InputError(f"budget: {type(algorithm).__name__} on {problem.name} spends {known}, got one in {unit}")
+    every = 1 if isinstance(algorithm, Asking) else algorithm.looks_every(problem)
     for part in budget.leaves():
-        if isinstance(part, Reached | Stalled) and not isinstance(algorithm, Asking):
+        if every is not None and isinstance(part, Stalled) and part.generations < every:
+            raise InputError(
+                f"budget: {type(algorithm).__name__} is looked at every {every} steps: "
+                f"expected Stalled of {every} generations or more, got {part.generations}"
+            )
+        if isinstance(part, Reached | Stalled) and every is None:
             known = ", ".join(sorted(unit for unit in spends if unit))
             raise InputError(
                 f"budget: {type(algorithm).__name__} evaluates by itself and shows no {part.indicator} on its way: "

@@ -18,16 +18,19 @@ def drive(
     problem, algorithm, budget = progress.search.problem, progress.search.algorithm, progress.search.budget
     while going := progress.going():
         for index in going:
-            group, evaluated, memory = progress.groups[index], None, None
+            group, evaluated = progress.groups[index], None
             turn = progress.turn(index)
             if isinstance(algorithm, Asking):
                 limit = group.remaining(budget)
                 state, spent, evaluated, memory = generation(
                     algorithm, problem, group.state, turn, limit, group.memory, answer
                 )
+                after = group.after(state, spent, evaluated, memory)
             else:
                 state, spent = algorithm.step(problem, group.state, turn)
+                look, after = group.look(progress.search, state), group.after(state, spent)
+                if look is not None:
+                    evaluated, after = look[0], after.seen(*look)
             with interrupts.whole():
-                snapshot = progress.book(index, group.after(state, spent, evaluated, memory), evaluated)
-                progress.show(snapshot)
+                progress.show(progress.book(index, after, evaluated))
                 keep()

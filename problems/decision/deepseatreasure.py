@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -62,6 +63,7 @@ class DeepSeaTreasure(TabularProblem):
     objective_names = ("treasure", "time")
     n_states = len(CELLS)
     n_actions = len(MOVES)
+    starts_draw: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.front not in TREASURES:
@@ -76,6 +78,9 @@ class DeepSeaTreasure(TabularProblem):
 
     def reset(self, worlds: int, rng: Rng) -> Tensor:
         return torch.zeros(rng.runs, worlds, dtype=torch.int64, device=rng.device)
+
+    def restart(self, state: Tensor, ended: Tensor, rng: Rng) -> Tensor:
+        return state.masked_fill(ended, 0)
 
     def observe(self, state: Tensor) -> Tensor:
         return state

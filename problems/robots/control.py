@@ -18,214 +18,19 @@ Version "v1" of the definitions: models of Gymnasium 1.2 and later with MuJoCo 4
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from moopt.core import checks
-from moopt.core.checks import InputError
 from moopt.core.random import Rng
-from moopt.core.space import Box
-from moopt.learning.moments import Moments
-from moopt.learning.policy import MLP
-from moopt.learning.sequential import SequentialProblem
-from moopt.physics import BodyState, Physics, gymnasium_model, physics
+from moopt.physics.base import BodyState
+from moopt.physics.control import RobotControl, Step
 
-if TYPE_CHECKING:
-    import mujoco
-
-VERSION = "v1"
-PRIOR = 10_000.0  # observations that the published moments count for where moments are learned
 TRIES = 32  # draws of a place, of which none fits once in 10^12 starts
-
-
-class Step(NamedTuple):
-    """What rewards are made of: worlds before and after `dt` seconds under `control` [..., nu]."""
-
-    before: BodyState
-    after: BodyState
-    control: Tensor
-    dt: float
-
-    @property
-    def effort(self) -> Tensor:
-        """|a|^2."""
-        return (self.control**2).sum(-1)
-
-    @property
-    def speed(self) -> Tensor:
-        """v, of the root."""
-        return (self.after.qpos[..., 0] - self.before.qpos[..., 0]) / self.dt
-
-
-@dataclass(frozen=True, kw_only=True)
-class RobotControl(SequentialProblem):
-    """A control task: returns (max), sums over an episode of `horizon` steps, mean over `episodes` of them.
-
-    A policy is a perceptron with tanh on `hidden` and output layers, whose d weights lie within `bound`; its outputs
-    span the range of the actuators. `normalise`: policies see observations through "published" moments, through
-    moments that are "learned" during the search and kept with it, or "not" scaled. `bonus`: the reward for staying
-    alive is paid in "all" objectives, as in MoRobtrol, or in the "first" only.
-
-    A task of your own gives `model`, `substeps`, `spread`, `n_obj`, `observe`, `rewards` and, where episodes end early,
-    `fallen`. Raises ValueError for an option that does not fit, ImportError without the extra `robot`.
-    """
-
-    horizon: int = 1000
-    episodes: int = 1
-    hidden: Sequence[int] = (16,)
-    bound: float = 0.5
-    normalise: str = "published"
-    bonus: str = "all"
-    version: str = VERSION
-
-    stochastic = True
-    steps_draw: ClassVar[bool] = False
-    held_out_episodes: ClassVar[int] = 5
-    model_name: ClassVar[str]
-    substeps: ClassVar[int]
-    places: ClassVar[str] = ""
-    alive: ClassVar[float] = 0.0  # the bonus of a step
-    spread: ClassVar[tuple[float, float]]  # of positions, uniform, and of velocities, at the start
-    normal_velocities: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        for name in ("horizon", "episodes"):
-            object.__setattr__(self, name, checks.whole(name, getattr(self, name)))
-        object.__setattr__(self, "hidden", checks.wholes("hidden", self.hidden))
-        if checks.number("bound", self.bound) <= 0:
-            raise InputError(f"bound: expected a positive number, got {self.bound!r}")
-        choices = {"normalise": ("published", "learned", "not"), "bonus": ("all", "first"), "version": (VERSION,)}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if self.normalise == "published" and "mean" not in published(self.name):
-            raise InputError(f"normalise: expected learned or not, for nothing is published of {self.name}")
-        _ = self.model  # raises MissingPackage now, not in the first evaluation
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # engines stay in their process
-
-    @cached_property
-    def model(self) -> mujoco.MjModel:
-        """The robot, of Gymnasium's assets."""
-        return gymnasium_model(self.model_name)
-
-    @cached_property
-    def _engines(self) -> dict[str, Physics]:
-        return {}
-
-    def physics(self, device: torch.device) -> Physics:
-        """The engine on a device, made once."""
-        key = str(device)
-        if key not in self._engines:
-            self._engines[key] = physics([self.model], self.substeps, self.places, device)
-        return self._engines[key]
-
-    @property
-    def directions(self) -> Sequence[str]:  # type: ignore[override]
-        return ("max",) * self.n_obj
-
-    @cached_property
-    def policy(self) -> MLP:
-        """From observations to [-1, 1]."""
-        device = torch.device("cpu")
-        rest = torch.from_numpy(self.model.qpos0)[None], torch.zeros(1, self.model.nv, dtype=torch.float64)
-        width = self.observe(self.physics(device).start(*rest)).shape[-1]
-        return MLP((width, *self.hidden, self.model.nu))
-
-    @cached_property
-    def space(self) -> Box:  # type: ignore[override]
-        return Box(-self.bound, self.bound, self.policy.n_parameters)
-
-    def reset(self, worlds: int, rng: Rng) -> BodyState:
-        engine = self.physics(rng.device)
-        qpos, qvel = (leaf.to(engine.dtype) for leaf in self.starts(worlds, rng))
-        return engine.start(qpos, qvel)
-
-    def starts(self, worlds: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Positions [r, w, nq] and velocities [r, w, nv] of fresh worlds: at rest but for noise."""
-        positions, velocities = self.spread
-        rest = torch.from_numpy(self.model.qpos0).to(rng.device, rng.dtype)
-        qpos = rest + positions * (2 * rng.fold(0).uniform(worlds, self.model.nq) - 1)
-        draws = rng.fold(1)
-        shape = worlds, self.model.nv
-        noise = draws.normal(*shape) if self.normal_velocities else 2 * draws.uniform(*shape) - 1
-        return qpos, velocities * noise
-
-    def step(self, state: BodyState, action: Tensor, rng: Rng) -> tuple[BodyState, Tensor, Tensor]:
-        engine = self.physics(action.device)
-        after = engine.step(state, action)
-        step = Step(state, after, action, engine.dt)
-        done = after.diverged | self.fallen(after)
-        rewards = [*self.rewards(step)]
-        if self.alive:
-            paid = range(self.n_obj) if self.bonus == "all" else range(1)
-            rewards = [r + self.alive * ~done if i in paid else r for i, r in enumerate(rewards)]
-        return after, torch.stack(rewards, -1).masked_fill(after.diverged[..., None], torch.nan), done
-
-    def act(self, x: Tensor, observation: Tensor) -> Tensor:
-        middle, reach = self._actuators(observation)
-        return middle + reach * self.policy(x.to(observation.dtype), observation)
-
-    def _actuators(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Middle and half width of the actuators' ranges, [nu]."""
-        key = like.device, like.dtype
-        if key not in self._ranges:
-            low, high = torch.from_numpy(self.model.actuator_ctrlrange).to(*key).unbind(-1)
-            self._ranges[key] = (low + high) / 2, (high - low) / 2
-        return self._ranges[key]
-
-    @cached_property
-    def _ranges(self) -> dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]]:
-        return {}
-
-    @abstractmethod
-    def rewards(self, step: Step) -> Sequence[Tensor]:
-        """Each objective's reward for a step, [...], without the bonus for staying alive."""
-
-    def fallen(self, state: BodyState) -> Tensor:
-        """Whether the episode is over, bool[...]."""
-        return torch.zeros_like(state.diverged)
-
-    @property
-    def learns_moments(self) -> bool:
-        return self.normalise == "learned"
-
-    def moments(self, runs: int, device: torch.device | str = "cpu") -> Moments | None:
-        if self.normalise == "not":
-            return None
-        known = published(self.name)
-        if "mean" not in known:
-            mean = torch.zeros(self.policy.sizes[0], dtype=torch.float64, device=device)
-            return Moments.of(mean, mean + 1, 1.0, runs)
-        mean, std = (torch.tensor(known[key], device=device, dtype=torch.float64) for key in ("mean", "std"))
-        return Moments.of(mean, std, PRIOR, runs)
-
-    def _known(self, key: str) -> Tensor | None:
-        """Of the published values, which hold for whole episodes with MoRobtrol's bonus."""
-        known = published(self.name)
-        if key not in known or self.horizon != 1000 or (self.alive and self.bonus != "all"):
-            return None
-        return -torch.tensor(known[key], dtype=torch.float64)
-
-    @property
-    def ideal(self) -> Tensor | None:
-        return self._known("ideal")
-
-    @property
-    def nadir(self) -> Tensor | None:
-        return self._known("nadir")
-
-    @property
-    def reference_point(self) -> Tensor | None:
-        return self._known("reference_point")
 
 
 @cache
@@ -236,12 +41,20 @@ def published(name: str) -> dict[str, list[float]]:
     return json.loads(text).get(name, {})  # type: ignore[no-any-return]
 
 
+class _Task(RobotControl):
+    """A task of which values are published."""
+
+    @property
+    def published_values(self) -> Mapping[str, Sequence[float]]:
+        return published(self.name)
+
+
 def _between(value: Tensor, low: float, high: float) -> Tensor:
     return (value > low) & (value < high)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoHalfCheetah(RobotControl):
+class MoHalfCheetah(_Task):
     """Speed v and effort -0.1 |a|^2 of a two-legged cheetah in the plane."""
 
     n_obj = 2
@@ -256,7 +69,7 @@ class MoHalfCheetah(RobotControl):
         return step.speed, -0.1 * step.effort
 
 
-class _Hopping(RobotControl):
+class _Hopping(_Task):
     """The hopper's body, observations and falls."""
 
     model_name, substeps = "hopper", 4
@@ -295,7 +108,7 @@ class MoHopper3(_Hopping):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoSwimmer(RobotControl):
+class MoSwimmer(_Task):
     """Speed v and effort -0.0001 |a|^2 of a swimmer of three links."""
 
     n_obj = 2
@@ -311,7 +124,7 @@ class MoSwimmer(RobotControl):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoAnt(RobotControl):
+class MoAnt(_Task):
     """Speed v and effort -|a|^2 of a four-legged ant."""
 
     n_obj = 2
@@ -330,7 +143,7 @@ class MoAnt(RobotControl):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoWalker2d(RobotControl):
+class MoWalker2d(_Task):
     """Speed v and effort -0.001 |a|^2 of a walker in the plane."""
 
     n_obj = 2
@@ -348,7 +161,7 @@ class MoWalker2d(RobotControl):
         return ~(_between(state.qpos[..., 1], 0.8, 2.0) & _between(state.qpos[..., 2], -1.0, 1.0))
 
 
-class _Human(RobotControl):
+class _Human(_Task):
     """The humanoids' body and observations."""
 
     substeps = 5
@@ -391,7 +204,7 @@ class MoHumanoidStandup(_Human):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoInvertedDoublePendulum(RobotControl):
+class MoInvertedDoublePendulum(_Task):
     """Closeness -(0.01 x^2 + (z - 2)^2) of the tip of two poles on a cart to its place, and calmness
     -(0.001 w1^2 + 0.005 w2^2) of their angular velocities; each with 10 for staying up."""
 
@@ -412,7 +225,7 @@ class MoInvertedDoublePendulum(RobotControl):
         return state.places[..., 0, 2] <= 1
 
 
-class _Reaching(RobotControl):
+class _Reaching(_Task):
     """Tasks with an aim in space."""
 
     places = "xpos"

@@ -169,12 +169,22 @@ def test_objects_of_a_script_and_files(tmp_path):
     assert again.front("bowls", "small", 7).table.columns.tolist()[-2:] == ["f1", "f2"]
 
 
-def test_learners_are_compared_at_the_end_only(tmp_path):
-    spec = Spec(name="steps", problems=["deepseatreasure"], algorithms=["qlearners"], seeds=2, checkpoints=4,
-                budget={"env_steps": 20_000})  # fmt: skip
+def test_learners_have_curves(tmp_path):
+    """Each checkpoint but the last is the first look at which its share of the budget was used."""
+    learners = Entry("qlearners", options={"pop_size": 10, "n_steps": 100})
+    spec = Spec(name="steps", problems=["deepseatreasure"], algorithms=[learners], seeds=2, checkpoints=4,
+                budget={"env_steps": 40_000})  # fmt: skip
     study = bench(spec, tmp_path / "out", **HERE)
     values = study.trace.pivot_table(index="seed", columns="fraction", values="value", dropna=False)
-    assert values[1.0].notna().all() and values.drop(columns=1.0).isna().all(axis=None)
+    for seed in range(2):
+        algorithm = moopt.algorithm("qlearners", pop_size=10, n_steps=100)
+        table = moopt.minimize(
+            "deepseatreasure", algorithm, moopt.EnvSteps(40_000), seed=seed, progress=False
+        ).history
+        looks = [table.query(f"env_steps >= {share * 40_000}").hypervolume.iloc[0] for share in (0.25, 0.5, 0.75)]
+        scale = values.loc[seed, 1.0] / table.hypervolume.iloc[-1]  # of the study's frame
+        assert values.loc[seed, [0.25, 0.5, 0.75]].tolist() == pytest.approx([v * scale for v in looks])
+        assert table.env_steps.tolist() == [1000 * s for s in (1, 11, 21, 31, 40)]
 
 
 @pytest.mark.parametrize(

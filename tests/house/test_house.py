@@ -49,7 +49,8 @@ FLOORS = [
     "moopt.indicators",
     "moopt.core",
     "moopt.operators moopt.catalogue moopt.executors moopt.storage",
-    "moopt.learning moopt.physics moopt.surrogate moopt.render.plots",
+    "moopt.learning moopt.surrogate moopt.render.plots",
+    "moopt.physics",
     "moopt.run",
     "moopt.render",
     "moopt.monitors",
@@ -322,7 +323,8 @@ def test_every_catalogue_entry_names_its_source():
 
 def test_files_stay_short():
     for path in sources(ROOT / "algorithms"):
-        limit = 250 if path.stem == "_base" else 180
+        trains = path.parent.name in ("reinforcement", "alignment")  # a trainer is longer than what creates points
+        limit = 250 if trains or path.stem == "_base" else 180
         assert len(path.read_text(encoding="utf-8").splitlines()) <= limit, path.name
     for path in sources(ENGINE):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, path.name

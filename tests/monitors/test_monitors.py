@@ -10,6 +10,7 @@ import torch
 
 import moopt
 from moopt import Evaluations, FunctionProblem, Generations, Reached, Real, Stalled
+from moopt.algorithms.alignment.policygradient import PolicyGradient
 from moopt.core.tree import plain
 from moopt.indicators import hypervolume
 from moopt.kernels.archive import keepers
@@ -371,8 +372,15 @@ def test_a_result_keeps_the_history_of_its_time():
     assert run.result().history["evaluations"].tolist() == [4, 8]
 
 
-def test_an_algorithm_that_evaluates_by_itself_has_estimates_only():
-    result = moopt.minimize("exactalignment", "policygradient", Generations(3), progress=False)
+class Unseen(PolicyGradient):
+    """Nobody looks at it."""
+
+    def looks_every(self, problem):
+        return None
+
+
+def test_a_learner_that_nobody_looks_at_has_estimates_only():
+    result = moopt.minimize("exactalignment", Unseen(), Generations(3), progress=False)
     table = result.history
     assert table[["hypervolume", "feasible", "failed"]].isna().all(axis=None)
     assert table["tokens"].tolist() == [step * table["tokens"][0] for step in (1, 2, 3)] and table["tokens"][0] > 0
@@ -421,7 +429,8 @@ def snapshot(clock=None, cost=0.0, share=0.25, **changes):
         "scorer": SimpleNamespace(convention="scaled by ideal and nadir, reference 1.1, approximate"),
         "evaluated": SimpleNamespace(feasible=feasible), "indicator": indicator,
     }  # fmt: skip
-    return SimpleNamespace(**{**facts, **changes})
+    facts = {**facts, **changes}
+    return SimpleNamespace(is_judged=facts["evaluated"] is not None, **facts)
 
 
 def ended(**changes):

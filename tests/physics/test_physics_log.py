@@ -22,7 +22,7 @@ import mujoco
 import torch
 
 import moopt
-from moopt.problems.robots.control import RobotControl
+from moopt.physics import RobotControl
 
 MODEL = '''<mujoco><option timestep="0.01" gravity="0 0 0"/><worldbody><body>
   <joint name="j" type="slide" axis="1 0 0" stiffness="1e13" springref="1"/><geom size="0.1" mass="1"/>

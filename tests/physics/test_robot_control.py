@@ -410,7 +410,7 @@ def test_wrong_options(options, sentence):
 def test_policies_of_any_depth():
     from moopt.kernels.perceptron import cpu as perceptron_cpu
     from moopt.kernels.perceptron import perceptron
-    from moopt.learning.policy import MLP
+    from moopt.learning.policies import MLP
 
     generator = torch.Generator().manual_seed(1)
     for sizes in ((3, 2), (5, 7, 3), (4, 6, 1, 8, 2)):

@@ -9,6 +9,7 @@ import torch
 
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
+from moopt.algorithms.alignment.policygradient import PolicyGradient
 from moopt.core.budget import UNITS, first_of
 from moopt.executors.inline import Inline
 from moopt.experiment.frame import known_frame, scores
@@ -142,11 +143,18 @@ def test_bad_budgets_get_a_sentence(budget, sentence):
         solve(budget="many")
 
 
+class Unseen(PolicyGradient):
+    """Nobody looks at it."""
+
+    def looks_every(self, problem):
+        return None
+
+
 @pytest.mark.parametrize("goal", [Reached("igd", 0.1), Stalled(3)])
 def test_goals_of_an_archive_need_points_that_the_loop_evaluates(goal):
     for budget in (goal, goal | Generations(5), Generations(5) & (moopt.Tokens(900) | goal)):
-        with pytest.raises(ValueError, match="PolicyGradient evaluates by itself") as caught:
-            moopt.minimize("exactalignment", "policygradient", budget, progress=False)
+        with pytest.raises(ValueError, match="Unseen evaluates by itself") as caught:
+            moopt.minimize("exactalignment", Unseen(), budget, progress=False)
         kind, words = type(goal).__name__, str(caught.value)
         assert words.endswith(f"expected one in generations, seconds, tokens, got {kind}") and "\n" not in words
         assert goal.indicator in words

@@ -68,6 +68,12 @@ class Archive:
         kept, valid = more._merged
         return Archive(kept, valid, self.capacity, self.patience, (), self.merges + 1)
 
+    def renewed(self, points: Points) -> Archive:
+        """The archive of the best of these points [r, k, ...] alone, merged."""
+        kept, valid = tree.map_tensors(lambda leaf: leaf[:, :0], (self.kept, self.valid))
+        kept, valid = Archive(kept, valid, self.capacity, self.patience, (points,))._merged
+        return Archive(kept, valid, self.capacity, self.patience, (), self.merges + 1)
+
     @property
     def is_merged(self) -> bool:
         """Whether no point waits, as after an insertion that led to a merge."""
