@@ -6,7 +6,7 @@ Shapes: `r` runs, `w` worlds of each run. Everything a world holds leads with [r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,9 +15,6 @@ from moopt.core import tree
 from moopt.core.random import Rng
 from moopt.learning.environment import Environment
 from moopt.learning.moments import Moments, Seen
-
-if TYPE_CHECKING:
-    from moopt.learning.policysearch import PolicyProblem
 
 Act = Callable[..., Tensor]  # observation[r, w, ...], and a mask where there is one -> action[r, w, ...]
 
@@ -39,6 +36,28 @@ class Returns(NamedTuple):
     value: Tensor
     steps: Tensor
     undiscounted: Tensor
+
+
+class Players(Protocol):
+    """What `play` asks of a problem whose points are policies."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where they act."""
+
+    @property
+    def episodes(self) -> int:
+        """Of each policy."""
+
+    @property
+    def n_obj(self) -> int:
+        """Number of returns."""
+
+    def embody(self, state: Any, x: Tensor, /) -> Any:
+        """World states as the points x[r, w, d] shape them."""
+
+    def respond(self, observation: Tensor, players: tuple[Tensor, ...], mask: Tensor | None = None, /) -> Tensor:
+        """Actions of the policies, one in each world, and of the moments they see through."""
 
 
 class Worlds(NamedTuple):
@@ -78,7 +97,7 @@ def rollout(environment: Environment, policy: Act, worlds: int, rng: Rng) -> Ret
 
 
 def play(
-    problem: PolicyProblem, x: Tensor, rng: Rng, moments: Moments | None = None, learn: bool = False
+    problem: Players, x: Tensor, rng: Rng, moments: Moments | None = None, learn: bool = False
 ) -> tuple[Returns, Moments | None]:
     """`problem.episodes` episodes of each policy x[r, n, d]: w = n * episodes worlds, policy by policy.
 

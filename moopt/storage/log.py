@@ -33,8 +33,8 @@ class Lease(ABC):
 class Log(ABC):
     """Events in the order in which they happened, shared by any number of processes.
 
-    Each opens the log for itself; one object serves one thread. What every store promises, and what the functions of
-    `tests/support/log_contract.py` check of it:
+    Each opens the log for itself; one object serves one thread. What every store promises, and what
+    `moopt.testing.check_log` and `check_shared_log` check of it:
 
     - *Durable.* When `append` returns, its events survive the end of the process and of the machine.
     - *Together or not at all.* Events of one `append` stand side by side. Whoever reads sees all of them or none,

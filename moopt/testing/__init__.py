@@ -11,9 +11,10 @@ from moopt.testing.indicators import check_indicator
 from moopt.testing.kernels import check_kernel
 from moopt.testing.problems import check_problem
 from moopt.testing.samples import Bowls
+from moopt.testing.sharing import check_shared_log
 from moopt.testing.stores import check_log
 
 __all__ = [
     "Bowls", "ContractError", "check_algorithm", "check_executor", "check_indicator", "check_kernel", "check_log",
-    "check_problem",
+    "check_problem", "check_shared_log",
 ]  # fmt: skip

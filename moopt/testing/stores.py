@@ -5,29 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from moopt.core.checks import InputError
+from moopt.storage.log import Event, Log
 from moopt.testing.contract import refuses, require
 
-Event = dict[str, Any]
 EVENTS: list[Event] = [
     {"asked": [{"id": 0, "x": [0.1, -2.5e-300]}]}, {"b": [1.5, None, True]}, {"c": "two\nlines, äöü \u2028"},
     {"finished": {"0": {"f": [1e300, 7]}}}, {},
 ]  # fmt: skip
-
-
-class Log(Protocol):
-    """What is asked of a log; an object holds it open."""
-
-    def append(self, events: Sequence[Event], /) -> Any:
-        """Adds events; returns when all are durable. Raises TypeError for what is no JSON, having added none."""
-
-    def read(self, after: int = 0, /) -> list[tuple[int, Event]]:
-        """Position and event of everything after a position; the first event has position 1."""
-
-    def close(self) -> None:
-        """Lets go of the log."""
 
 
 def check_log(open_log: Callable[[Path], Log], *, is_file: bool = True) -> None:

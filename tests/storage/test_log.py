@@ -2,22 +2,47 @@
 
 import functools
 import json
+import os
 import signal
 import time
 
 import pytest
 import torch
 
-import log_contract
 import moopt
 from moopt.storage import CheckpointError, Journal, Log
+from moopt.testing import check_log, check_shared_log
+from moopt.testing.sharing import started
 
-GROUP = log_contract.GROUP
+GROUP = [{"n": 1, "fill": "x" * 3000}, {"n": 2}]
 
 
-@pytest.mark.parametrize("check", log_contract.SERIAL + log_contract.CONCURRENT, ids=lambda check: check.__name__)
-def test_the_contract(tmp_path, check):
-    check(functools.partial(Journal, tmp_path / "trials.jsonl"))
+def die_within_a_line(open_log, writer, ready, go):
+    log = open_log()
+
+    def half(stream, lines):
+        stream.write(lines[0][: len(lines[0]) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    log._write = half
+    ready.release()
+    go.wait()
+    log.append(GROUP)
+
+
+def die_with_a_lease(open_log, writer, ready, go):
+    assert open_log().lock("trial", 1.0)
+    ready.release()
+    go.wait()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_journal_keeps_the_contract_of_logs():
+    check_log(Journal)
+
+
+def test_processes_share_a_journal():
+    check_shared_log(Journal)
 
 
 def test_a_log_is_a_log_and_lines_are_those_of_0_1_0(tmp_path):
@@ -48,7 +73,7 @@ def test_a_writer_killed_within_a_line(tmp_path):
     open_log = functools.partial(Journal, tmp_path / "t.jsonl")
     first = open_log()
     first.append(GROUP)
-    (victim,) = log_contract.started(log_contract.die_within_a_line, open_log, 1)
+    (victim,) = started(die_within_a_line, open_log, 1)
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
     size = (tmp_path / "t.jsonl").stat().st_size
@@ -61,7 +86,7 @@ def test_a_writer_killed_within_a_line(tmp_path):
 
 def test_a_lease_of_the_dead_ends(tmp_path):
     open_log = functools.partial(Journal, tmp_path / "t.jsonl")
-    (victim,) = log_contract.started(log_contract.die_with_a_lease, open_log, 1)
+    (victim,) = started(die_with_a_lease, open_log, 1)
     victim.join()
     log, deadline = open_log(), time.monotonic() + 10.0
     while (lease := log.lock("trial", 30.0)) is None:

@@ -14,7 +14,6 @@ from moopt.core.points import Points
 from moopt.storage import CheckpointError, Journal, RunFolder, read_newest, write_checkpoint
 from moopt.storage.checkpoint import read_checkpoint, write_tree
 from moopt.storage.files import read_json, write_atomic, write_json
-from moopt.testing import check_log
 
 TREE = {
     "a": torch.arange(6.0).reshape(2, 3),
@@ -150,28 +149,6 @@ def test_a_torn_line_is_dropped(tmp_path_factory, cut):
     third = Journal(path)
     assert third.events == [*EVENTS[:-1], {"d": 4}]
     third.close()
-
-
-class Log:
-    """A journal as the log that the suite asks for; its events are read from the disk."""
-
-    def __init__(self, path):
-        self.path, self.journal = path, Journal(path)
-
-    def append(self, events):
-        self.journal.append(*events)
-
-    def read(self, after=0):
-        again = Journal(self.path)
-        again.close()
-        return list(enumerate(again.events, 1))[after:]
-
-    def close(self):
-        self.journal.close()
-
-
-def test_the_journal_keeps_the_contract_of_logs():
-    check_log(Log)
 
 
 def test_a_damaged_or_foreign_journal_is_refused(tmp_path):

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from moopt.core.checks import InputError
-from moopt.testing import ContractError, check_log
+from moopt.storage import Journal
+from moopt.testing import ContractError, check_log, check_shared_log
 
 HEAD = b'{"log": 1}\n'
 
@@ -152,3 +153,44 @@ def test_broken_logs_are_found(kind, sentence):
 def test_a_sound_log_passes():
     check_log(Lines)
     check_log(Tolerant, is_file=False)  # whose ends nobody can tear
+
+
+class Apart(Journal):
+    """Writes the events of a group one by one."""
+
+    def append(self, events):
+        return [super(Apart, self).append([event]) for event in events][-1]
+
+
+class Generous(Journal):
+    """Gives every lease to everybody."""
+
+    def lock(self, name, seconds):
+        (self.beside / f"{name.replace('/', '%2F').replace(' ', '%20')}.lease").unlink(missing_ok=True)
+        return super().lock(name, seconds)
+
+
+class Stingy(Journal):
+    """Never ends a lease."""
+
+    def lock(self, name, seconds):
+        return super().lock(name, 1e9)
+
+
+class Widening(Journal):
+    """Keeps numbers in double precision."""
+
+    def append(self, events):
+        return super().append([{k: v.double() if hasattr(v, "double") else v for k, v in e.items()} for e in events])
+
+
+@pytest.mark.parametrize(
+    "kind, sentence",
+    [
+        (Apart, "do not stand side by side|IndexError"), (Generous, "gives a lease that is held"),
+        (Stingy, "a lease does not end by itself"), (Widening, "tensors come back with other bits"),
+    ],
+)  # fmt: skip
+def test_broken_sharing_is_found(kind, sentence):
+    with pytest.raises(ContractError, match=sentence):
+        check_shared_log(kind)
