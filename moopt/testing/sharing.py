@@ -45,7 +45,8 @@ def check_shared_log(open_log: Opens) -> None:
 def _check_tensors(who: str, opens: Callable[[], Log]) -> None:
     log = opens()
     numbers = torch.tensor([1.5, -0.0, float("nan"), float("inf")], dtype=torch.float32)
-    given: list[Event] = [{"id": 1, "x": numbers, "rest": [torch.arange(6).reshape(2, 3)[:, 1], {"tensor": 0}]}, {"id": 2}]
+    rest = [torch.arange(6).reshape(2, 3)[:, 1], {"tensor": 0}]
+    given: list[Event] = [{"id": 1, "x": numbers, "rest": rest}, {"id": 2}]
     log.append(given)
     log.append([{"id": 3, "x": [[7, torch.zeros(0)], numbers[1:]]}])
     require(given[0]["x"] is numbers, f"{who}: changes the events that it is given")
@@ -53,8 +54,8 @@ def _check_tensors(who: str, opens: Callable[[], Log]) -> None:
         (_, a), (_, b), (_, c) = seen
         same = [_bits(a["x"]) == _bits(numbers), _bits(c["x"][1]) == _bits(numbers[1:]), len(c["x"][0][1]) == 0]
         require(all(same), f"{who}: tensors come back with other bits")
-        rest = a["rest"][0].tolist() == [1, 4] and a["rest"][1] == {"tensor": 0} and b == {"id": 2}
-        require(rest and c["x"][0][0] == 7, f"{who}: what stands beside tensors comes back otherwise")
+        beside = a["rest"][0].tolist() == [1, 4] and a["rest"][1] == {"tensor": 0} and b == {"id": 2}
+        require(beside and c["x"][0][0] == 7, f"{who}: what stands beside tensors comes back otherwise")
 
 
 def _bits(leaf: torch.Tensor) -> tuple[torch.dtype, bytes]:
