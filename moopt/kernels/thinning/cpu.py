@@ -12,7 +12,7 @@ from moopt.kernels.shared.arrays import array, tensor
 from moopt.kernels.shared.compiled import entry, inner
 from moopt.kernels.shared.cpu_sorting import Flags, Floats, Ints, lexsorted, smallest
 from moopt.kernels.thinning import reference
-from moopt.kernels.thinning.reference import AT_ONCE, CURVES, FLAT, SHIFT, WINDOW
+from moopt.kernels.thinning.reference import AT_ONCE, BITS, CURVES, FINEST, FLAT, SHIFT, WINDOW
 
 Marks = NDArray[np.int8]
 
@@ -41,8 +41,9 @@ def thin_one(f: Floats, alive: Flags, capacity: int) -> None:
     if f.shape[1] <= FLAT:
         curves = lexsorted(y.numpy()[None])
     else:
-        keys = [reference.place(y, curve * SHIFT).double() for curve in range(CURVES)]
-        curves = lexsorted(torch.stack(keys)[..., None].numpy())
+        cells = y.numpy()[:, :BITS]
+        bits = min(FINEST, BITS // cells.shape[1])
+        curves = lexsorted(np.stack([_place(cells, curve * SHIFT, bits) for curve in range(CURVES)])[..., None])
     surplus = _rounds(y.numpy(), end, stays, curves, surplus, capacity, reference.rounds(len(f), capacity))
     alive[rows] = stays
     ending = np.zeros(len(f), np.bool_)
@@ -52,6 +53,21 @@ def thin_one(f: Floats, alive: Flags, capacity: int) -> None:
         going = left[max(len(left) - surplus, 0) :]
         alive[going] = False
         surplus -= len(going)
+
+
+@entry
+def _place(y: Floats, shift: float, bits: int) -> Floats:
+    """`reference.place`, as numbers that sort: there are too few bits for double precision to round."""
+    n, m = y.shape
+    places = np.empty(n)
+    for i in range(n):
+        spread = 0
+        for j in range(m):
+            cell = int((y[i, j] + 1.0 + shift) / 4.0 * 2.0**bits)
+            for bit in range(bits):
+                spread |= (cell >> bit & 1) << (bit * m + j)
+        places[i] = spread
+    return places
 
 
 @entry
