@@ -78,7 +78,7 @@ def thin(n: int, capacity: int, m: int, runs: int = 1) -> tuple[int, int]:
     along each; at first three quarters of what is too much go, or half of who may. So few rounds have many points, and
     what all rounds read is about what is too much, twice, and the capacity for each of eight rounds.
     One H200 (4.8e12 bytes/s): 65,536 points in three objectives to a third move 17 MB, 3.5 us. A launch takes longer,
-    and there are some 40 in each of 2 log2(n - capacity) + 8 rounds: they decide.
+    and there are some 59 in each of 2 log2(n - capacity) + 8 rounds: they decide.
     """
     looked = 2 * (n - capacity) + 8 * capacity
     return runs * looked * 2 * (8 * m + 8), runs * looked * 2 * 3 * 3 * m

@@ -164,8 +164,8 @@ def _best(f: Floats, violation: Floats, n_keep: int, single: bool) -> tuple[Ints
     if feasible.sum() == rank.size:
         (_crowding_two if f.shape[2] == 2 else _crowding_more)(f, rank, order, n_keep, keys, rows)
     else:
-        rows = lexsorted(rank[..., None].astype(float))
-        keys[..., 0], keys[..., 1] = rank, -_crowded(f, rank.astype(float), n_keep)
+        fronts = rank.astype(float)
+        keys[..., 0], keys[..., 1], rows = fronts, -_crowded(f, fronts, n_keep), lexsorted(fronts[..., None])
     if single:
         keys = keys.astype(np.float32).astype(float)
     index = np.ascontiguousarray(lexsorted(keys, rows)[:, :n_keep])

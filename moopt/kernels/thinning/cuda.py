@@ -1,8 +1,8 @@
 """Triton version, for CUDA, of `thin`: the same points stay as in the torch reference.
 
 Torch scales the points, sorts the curves once and finds limits by sorting; what a round does beside that are a few
-launches. The number of rounds is known beforehand, so nothing waits for the host and a CUDA graph can hold it: some 40
-launches a round, where the reference has 20 for each of the points looked at along a curve.
+launches. The number of rounds is known beforehand, so nothing waits for the host. For 4,096 points of three objectives
+a round has 59 operations of torch or Triton, the start counted in, and the reference 664; of two objectives 54 and 355.
 
 Chains of nearest neighbours may be as long as there are points, as on a grid with its ties. Each launch of `_jump`
 makes every pointer HOPS + 1 times as long, so that few launches reach the end of any chain.
