@@ -45,11 +45,27 @@ def _in_sets(function: Callable[..., None], f: Tensor, reference: Tensor, out: F
 
     def part(start: int, stop: int) -> None:
         some, corner = points[start:stop], corners[start:stop]
-        better = (some < corner[:, None]).all(2)
-        first, last = (lexsorted(np.where(better, some[..., j], np.inf)[..., None]) for j in (0, m - 1))
-        function(some, corner, np.count_nonzero(better, 1), first, last, out[start:stop])
+        sides = 1 if m == 2 else 2  # two objectives need the order of the first
+        keys, better = np.empty((sides, len(some), n)), np.zeros(len(some), np.int64)
+        _keys(some, corner, keys, better)
+        orders = lexsorted(keys.reshape(-1, n, 1)).reshape(keys.shape)
+        function(some, corner, better, orders[0], orders[-1], out[start:stop])
 
     in_parts(part, len(out), LEAST // max(n, 1) + 1)
+
+
+@entry
+def _keys(f: Floats, reference: Floats, keys: Floats, better: Ints) -> None:
+    """The first and, if asked for, the last objective of points better than the reference; infinite for the others."""
+    m = f.shape[2]
+    for b in range(len(f)):
+        for i in range(f.shape[1]):
+            counts = True
+            for j in range(m):
+                counts &= f[b, i, j] < reference[b, j]
+            better[b] += counts
+            for side in range(len(keys)):
+                keys[side, b, i] = f[b, i, side * (m - 1)] if counts else np.inf
 
 
 @entry

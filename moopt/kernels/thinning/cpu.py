@@ -28,31 +28,73 @@ def thin(f: Tensor, valid: Tensor, capacity: int) -> Tensor:
 
 def thin_one(f: Floats, alive: Flags, capacity: int) -> None:
     """Leaves `capacity` of the rows in `alive`, which are more."""
-    comparable = alive & ~np.isnan(f).any(1)
-    unusable = (alive & ~comparable).nonzero()[0]  # they go first, the last ones before the others
-    alive[unusable[::-1][: alive.sum() - capacity]] = False
-    surplus = int(alive.sum()) - capacity
+    n, m = f.shape
+    rows, y, end = np.empty(n, np.int64), np.empty((n, m)), np.zeros(n, np.bool_)
+    count, surplus = _prepared(f, alive, capacity, rows, y, end)
     if not surplus:
         return
-    rows = comparable.nonzero()[0]
-    among = torch.ones(len(rows), dtype=torch.bool)
-    y = reference.unit_box(torch.from_numpy(f[rows]), among)
-    end, stays = reference.extremes(y, among).numpy(), np.ones(len(rows), np.bool_)
-    if f.shape[1] <= FLAT:
-        curves = lexsorted(y.numpy()[None])
+    rows, y, end, stays = rows[:count], y[:count], end[:count], np.ones(count, np.bool_)
+    if m <= FLAT:
+        curves = lexsorted(y[None])
     else:
-        cells = y.numpy()[:, :BITS]
+        cells = y[:, :BITS]
         bits = min(FINEST, BITS // cells.shape[1])
         curves = lexsorted(np.stack([_place(cells, curve * SHIFT, bits) for curve in range(CURVES)])[..., None])
-    surplus = _rounds(y.numpy(), end, stays, curves, surplus, capacity, reference.rounds(len(f), capacity))
+    surplus = _rounds(y, end, stays, curves, surplus, capacity, reference.rounds(n, capacity))
     alive[rows] = stays
-    ending = np.zeros(len(f), np.bool_)
-    ending[rows[end]] = True
-    for last in (False, True):
-        left = (alive & (ending == last)).nonzero()[0]
-        going = left[max(len(left) - surplus, 0) :]
-        alive[going] = False
-        surplus -= len(going)
+    if surplus:
+        ending = np.zeros(n, np.bool_)
+        ending[rows[end]] = True
+        for last in (False, True):
+            left = (alive & (ending == last)).nonzero()[0]
+            going = left[max(len(left) - surplus, 0) :]
+            alive[going] = False
+            surplus -= len(going)
+
+
+@entry
+def _prepared(
+    f: Floats, alive: Flags, capacity: int, rows: Ints, y: Floats, end: Flags
+) -> tuple[int, int]:  # fmt: skip
+    """Rows that compare, their `unit_box` and `extremes` as in the reference: how many, and how many are too many.
+
+    Those that do not compare go first, the last ones before the others.
+    """
+    n, m = f.shape
+    count, surplus = 0, -capacity
+    for i in range(n):
+        surplus += alive[i]
+        comparable = bool(alive[i])
+        for j in range(m):
+            comparable &= f[i, j] == f[i, j]
+        if comparable:
+            rows[count] = i
+            count += 1
+    at = count - 1
+    for i in range(n - 1, -1, -1):
+        if at >= 0 and rows[at] == i:
+            at -= 1
+        elif alive[i] and surplus > 0:
+            alive[i] = False
+            surplus -= 1
+    for j in range(m):
+        low, high, least, most = np.inf, -np.inf, 0, 0
+        for k in range(count):
+            value = f[rows[k], j]
+            if np.isfinite(value):
+                low, high = min(low, value), max(high, value)
+        scale = 0.5 if np.isinf(high - low) else 1.0  # no overflow
+        width = high * scale - low * scale
+        for k in range(count):
+            value = (f[rows[k], j] * scale - low * scale) / width if width > 0.0 else 0.0
+            y[k, j] = 0.0 if value != value else min(max(value, -1.0), 2.0)
+            if y[k, j] < y[least, j]:
+                least = k
+            if y[k, j] > y[most, j]:
+                most = k
+        if count:
+            end[least] = end[most] = True
+    return count, surplus
 
 
 @entry
