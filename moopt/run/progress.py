@@ -59,13 +59,12 @@ class Progress:
             watching.on_start(snapshot)
         self._since += time.perf_counter() - began  # a tracker that takes a second to begin takes it from no budget
 
-    def book(self, index: int, group: Group, evaluated: Points | None) -> Snapshot:
-        """Puts a group after a step in the place of the one before it, and gives the search as it is then."""
+    def book(self, index: int, group: Group, evaluated: Points | None) -> None:
+        """Puts a group after a step in the place of the one before it."""
         self.groups[index] = group
         if evaluated is not None and not self.scorer.is_frozen:
             self.scorer = self.scorer.frozen(group.fronts)
         self.rows = self.rows.after(self.search, group, evaluated, self.scorer, self.seconds)
-        return self.snapshot(group, evaluated)
 
     def show(self, snapshot: Snapshot) -> None:
         """Shows the monitors a step, all of them, also after one asked to stop."""

@@ -220,7 +220,8 @@ class Run:
                 points, memory = problem.answer(x, group.rng.fold(INITIAL), group.memory)
                 state = algorithm.tell(problem, group.state, points, progress.turn(index))
                 group = group.after(state, spent_on(problem, points), points, memory)
-                progress.show(progress.book(index, group, points))
+                progress.book(index, group, points)
+                progress.show(progress.snapshot(group, points))
 
     # a loop of your own
 

@@ -32,5 +32,7 @@ def drive(
                 if look is not None:
                     evaluated, after = look[0], after.seen(*look)
             with interrupts.whole():
-                progress.show(progress.book(index, after, evaluated))
+                progress.book(index, after, evaluated)
+                if progress.monitors:
+                    progress.show(progress.snapshot(after, evaluated))
                 keep()

@@ -99,7 +99,8 @@ class Trials:
             group = self.progress.groups[run]
             state = self.algorithm.tell(problem, group.state, points.with_columns(**columns), self.progress.turn(run))
             group = group.after(state, spent_on(problem, points), points)
-            snapshots.append(self.progress.book(run, group, points))
+            self.progress.book(run, group, points)
+            snapshots.append(self.progress.snapshot(group, points))
         return snapshots
 
     def replay(self) -> list[Snapshot]:

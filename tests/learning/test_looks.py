@@ -87,7 +87,7 @@ def test_looks_are_on_fresh_draws():
     assert table["generations"].tolist() == [1, 3, 5] and "looked_tokens" in table
     run = moopt.Run(problem, algorithm, Generations(3), seed=7, progress=False)
     run.run()
-    state, scorer = run.groups[0].state, Scorer(problem)
+    state, scorer = run.progress.groups[0].state, Scorer(problem)
     looked, _ = algorithm.measure(problem, state, Rng([7]).fold(LOOK, 2))
     ended, _ = algorithm.measure(problem, state, Rng([7]).fold(2))
     assert table["hypervolume"][1] == pytest.approx(float(scorer.hypervolume(looked.f, looked.feasible)), rel=1e-12)

@@ -151,7 +151,7 @@ def test_the_loop_around_a_generation_waits_for_nothing():
         group = progress.groups[0]
         advance = generation(algorithm, problem, group.state, progress.turn(0), limit=group.remaining(budget))
         group = group.after(advance.state, advance.spent, advance.evaluated, advance.memory)
-        progress.show(progress.book(0, group, advance.evaluated))
+        progress.book(0, group, advance.evaluated)
         return progress.going()
 
     step()  # constants are made and kept

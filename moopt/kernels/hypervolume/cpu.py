@@ -48,7 +48,7 @@ def _in_sets(function: Callable[..., None], f: Tensor, reference: Tensor, out: F
         sides = 1 if m == 2 else 2  # two objectives need the order of the first
         keys, better = np.empty((sides, len(some), n)), np.zeros(len(some), np.int64)
         _keys(some, corner, keys, better)
-        orders = lexsorted(keys.reshape(-1, n, 1)).reshape(keys.shape)
+        orders = lexsorted(keys.reshape(sides * len(some), n, 1)).reshape(keys.shape)
         function(some, corner, better, orders[0], orders[-1], out[start:stop])
 
     in_parts(part, len(out), LEAST // max(n, 1) + 1)
