@@ -79,7 +79,7 @@ class PolicyGradient(Algorithm[GenerativeProblem, State]):
     weights: Sequence[Sequence[float]] | None = None
 
     needs = GenerativeProblem
-    kinds = frozenset({Kind.REAL, Kind.WEIGHTS})
+    kinds = frozenset({Kind.REAL})
     constraints = False
 
     def __post_init__(self) -> None:
