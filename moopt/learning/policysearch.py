@@ -45,7 +45,7 @@ class PolicyProblem(Problem):
     episodes: int = 1
     held_out_episodes: ClassVar[int] = 0
 
-    def act(self, x: Tensor, observation: Tensor, mask: Tensor | None = None) -> Tensor:
+    def decide(self, x: Tensor, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the policies x[r, n, d] do, each in e worlds: observation[r, n, e, ...] -> action[r, n, e, ...]."""
         return self.policy.act(x, observation) if mask is None else self.policy.act(x, observation, mask)
 
@@ -83,8 +83,8 @@ class PolicyProblem(Problem):
             mean, std = (leaf.to(observation.dtype) for leaf in moments)
             observation = normalised(observation, mean, std)
         if mask is None:
-            return self.act(x, observation[:, :, None])[:, :, 0]
-        return self.act(x, observation[:, :, None], mask[:, :, None])[:, :, 0]
+            return self.decide(x, observation[:, :, None])[:, :, 0]
+        return self.decide(x, observation[:, :, None], mask[:, :, None])[:, :, 0]
 
     def _evaluate(self, x: Tensor, draw: Draw | None = None) -> Answer:
         runs, batch, e = x.shape[0] if x.ndim > 2 else 1, x.shape[:-1], self.episodes

@@ -41,11 +41,14 @@ class SequentialProblem(PolicyProblem, Environment):
         return _Own(self)
 
     @abstractmethod
-    def act(self, x: Tensor, observation: Tensor) -> Tensor:  # type: ignore[override]
+    def act(self, x: Tensor, observation: Tensor) -> Tensor:
         """What the policies x[r, n, d] do, each in e worlds: observation[r, n, e, ...] -> action[r, n, e, ...].
 
         With an `action_mask` of its own it takes that as third argument, bool[r, n, e, k].
         """
+
+    def decide(self, x: Tensor, observation: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.act(x, observation) if mask is None else self.act(x, observation, mask)  # type: ignore[call-arg]
 
 
 class TabularProblem(SequentialProblem):
@@ -67,7 +70,7 @@ class TabularProblem(SequentialProblem):
         """What `space`, `act` and `encode` say."""
         return _OwnTable(self)
 
-    def act(self, x: Tensor, observation: Tensor) -> Tensor:  # type: ignore[override]
+    def act(self, x: Tensor, observation: Tensor) -> Tensor:
         return x.gather(-1, observation).long()
 
     def encode(self, actions: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -86,7 +89,7 @@ class _Own(Policy):
         return self.problem.space
 
     def act(self, x: Tensor, observation: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.problem.act(x, observation) if mask is None else self.problem.act(x, observation, mask)  # type: ignore[call-arg]
+        return self.problem.decide(x, observation, mask)
 
 
 @dataclass(frozen=True)

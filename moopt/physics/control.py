@@ -181,7 +181,7 @@ class RobotControl(SequentialProblem):
             rewards = [r + self.alive * ~done if i in paid else r for i, r in enumerate(rewards)]
         return after, torch.stack(rewards, -1).masked_fill(after.diverged[..., None], torch.nan), done
 
-    def act(self, x: Tensor, observation: Tensor) -> Tensor:  # type: ignore[override]
+    def act(self, x: Tensor, observation: Tensor) -> Tensor:
         return self.policy.act(x, observation)
 
     @abstractmethod
