@@ -216,6 +216,18 @@ def test_rvea_stretches_its_vectors():
         assert torch.allclose(state.vectors[run], expected, rtol=1e-12)
 
 
+def test_the_ideal_point_of_moead_is_that_of_feasible_points():
+    """Points that violate a constraint promise what nobody may have; failed ones promise nothing."""
+    algorithm, problem = moopt.algorithm("moead", pop_size=5, neighbours=2), Bowls(constrained=True)
+    f = torch.tensor([[[0.0, 9.0], [3.0, 0.5], [2.0, 4.0], [5.0, 1.0], [float("nan"), -1.0]]], dtype=torch.float64)
+    violation = torch.tensor([[0.25, 1e-9, 0.0, -1.0, 0.0]], dtype=torch.float64)
+    _, state = told(algorithm, problem, algorithm.init(problem, Rng(0)), f, violation)
+    assert state.ideal.tolist() == [[2.0, 1.0]]
+    worse = torch.tensor([[[1.0, 3.0], [4.0, 0.0]]], dtype=torch.float64)
+    _, after = told(algorithm, problem, state, worse, torch.tensor([[0.0, 3.0]], dtype=torch.float64))
+    assert after.ideal.tolist() == [[1.0, 1.0]]
+
+
 @pytest.mark.parametrize("scalarising", ["tchebycheff", "weighted_sum", "pbi"])
 def test_moead_replaces_as_a_loop_does(scalarising):
     """Each subproblem takes the best of its own point and the children of the neighbourhoods that it belongs to."""

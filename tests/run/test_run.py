@@ -10,7 +10,7 @@ import torch
 import moopt
 from moopt import Box, Evaluations, FunctionProblem, Generations, Integer, Reached, Real, Seconds, Stalled, Status
 from moopt.algorithms.alignment.policygradient import PolicyGradient
-from moopt.core.budget import UNITS, first_of
+from moopt.core.budget import UNITS, Standing, first_of
 from moopt.executors.inline import Inline
 from moopt.experiment.frame import known_frame, scores
 from moopt.indicators.table import INDICATORS
@@ -83,6 +83,18 @@ def test_reached_ends_each_run_on_its_own():
 def test_stalled_ends_when_nothing_improves():
     result = solve(Bowls(trouble="constant"), budget=Stalled(generations=5) | Generations(100))
     assert result.spent["generations"] == 6
+
+
+@pytest.mark.parametrize("second, ends_at", [(1.09, 3), (1.11, 4), (0.9, 3)])
+def test_a_standstill_is_less_than_the_tolerance(second, ends_at):
+    """Of 1.0 a tenth is 0.1; what is gained counts once, from the generation that gained it."""
+    budget, values = Stalled(generations=2, tolerance=0.1), [1.0, *[second] * 5]
+    state, ended = budget.init(1), []
+    for generation, value in enumerate(values, 1):
+        spent = {"generations": torch.tensor([generation])}
+        state, over = budget.update(state, Standing(spent, 0.0, lambda name, v=value: torch.tensor([v]).double()))
+        ended.append(bool(over))
+    assert ended.index(True) + 1 == ends_at
 
 
 @pytest.mark.parametrize("name", INDICATORS)
