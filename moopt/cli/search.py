@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from moopt.run.run import Run
 
 
-
 def solve(
     problem: Annotated[str, typer.Argument(help="A name of `moopt list`, or path.py:name of a problem of your own.")],
     algorithm: Annotated[str | None, typer.Option(help="Named likewise; without, one is picked.")] = None,

@@ -109,7 +109,7 @@ def _frame(problem: Problem, frame: Any) -> Initial:
     if missing:
         raise InputError(f"initial: expected columns {names}, got none for {missing}")
     if flat and columns != names:
-        x = torch.as_tensor(frame[columns].to_numpy(dtype=float))
+        x = torch.as_tensor(frame[columns].to_numpy(dtype=float, copy=True))
         _check(problem, x)
         values = problem.space.decode(x)
     else:
@@ -118,7 +118,7 @@ def _frame(problem: Problem, frame: Any) -> Initial:
     outputs = labels + constraints
     if not all(name in frame.columns for name in outputs):
         return Initial(Points.empty(problem, device="cpu", dtype=torch.float64), x, values)
-    told = torch.as_tensor(frame[outputs].to_numpy(dtype=float))
+    told = torch.as_tensor(frame[outputs].to_numpy(dtype=float, copy=True))
     done = ~torch.isnan(told).any(-1)
     f = told[done][:, : problem.n_obj] * torch.tensor(problem.signs, dtype=torch.float64)
     g = problem.slack(told[done][:, problem.n_obj :])

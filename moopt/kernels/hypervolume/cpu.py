@@ -22,7 +22,6 @@ from moopt.kernels.shared.threads import in_parts
 LEAST = 2**14  # points that are worth a thread: a millisecond
 
 
-
 def volume(f: Tensor, reference: Tensor) -> Tensor:
     """`volume` in O(n log n)."""
     out = np.zeros(math.prod(f.shape[:-2]))

@@ -19,7 +19,6 @@ from moopt.kernels.shared.threads import in_parts
 LEAST = 2**14  # points that are worth a thread: two milliseconds, as in `variation`
 
 
-
 def rank(f: Tensor, violation: Tensor | None, n_keep: int) -> Tensor:
     """`rank` in O(n log n) for one or two objectives, by staircases for three and by a tree of each front
     above (Gustavsson and Syberfeldt 2018, ENS-NDT: O(m n^2) at worst)."""

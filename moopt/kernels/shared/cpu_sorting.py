@@ -22,7 +22,6 @@ DIGIT = 11  # bits; counts of one digit fill 16 KiB, half of the first-level cac
 SWAPS = 4  # per key, as long as three more passes
 
 
-
 @inner
 def arrange(key: Floats, rows: Ints) -> None:
     """Sorts `key` in place, without NaN, and takes `rows` along; equal keys keep their order.
