@@ -10,6 +10,7 @@ was stopped. `--again` asks only those that lived. Needs `pip install cosmic-ray
 from __future__ import annotations
 
 import argparse
+import ast
 import concurrent.futures
 import json
 import os
@@ -94,7 +95,9 @@ def measured() -> tuple[dict[str, dict[int, set[str]]], dict[str, float]]:
         command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "-m", "not slow", "--cov", "--cov-report=",
                    "--cov-context=test", f"--junitxml={report}", "tests"]  # fmt: skip
         settings = WORK / "coveragerc"
-        settings.write_text("[run]\nsource = moopt\nparallel = true\n", encoding="utf-8")
+        settings.write_text(
+            "[run]\nsource =\n    moopt\n    problems\n    algorithms\nparallel = true\n", encoding="utf-8"
+        )
         environment = {**os.environ, "COVERAGE_FILE": str(data), "OMP_NUM_THREADS": "1"}
         subprocess.run([*command, f"--cov-config={settings}"], cwd=ROOT, env=environment, check=False)
     seconds = {}
@@ -115,10 +118,23 @@ def measured() -> tuple[dict[str, dict[int, set[str]]], dict[str, float]]:
     return ran, seconds
 
 
+def statement(path: Path, line: int) -> range:
+    """The lines of the simple statement, or of the head of the compound one, that a line is part of."""
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            body = getattr(node, "body", None)
+            last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            if line <= max(last, node.lineno):
+                found = range(node.lineno, max(last, node.lineno) + 1)
+    return found
+
+
 def chosen(mutant: dict[str, Any], ran: dict[str, dict[int, set[str]]], seconds: dict[str, float]) -> list[str]:
     """The tests that a mutant meets, quickest first; those of the whole file where its line ran on import only."""
     lines = ran[mutant["file"]]
-    tests = lines[mutant["line"]] - {""} or {test for found in lines.values() for test in found} - {""}
+    inside = {test for line in statement(ROOT / mutant["file"], mutant["line"]) for test in lines[line]} - {""}
+    tests = inside or {test for found in lines.values() for test in found} - {""}
     known = sorted((seconds[test], test) for test in tests if test in seconds and not test.startswith(SKIPPED))
     total, some = 0.0, []
     for duration, test in known:

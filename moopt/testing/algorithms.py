@@ -25,13 +25,15 @@ def check_algorithm(
 ) -> None:
     """Checks that an algorithm keeps its contract.
 
-    The same seed gives the same bits; runs in a batch equal runs alone; global draws untouched; points inside the
-    space; dtype kept; interrupted and resumed equals uninterrupted; and, for algorithms that need no particular
-    problem, defined results for mixed variables, constraints, constant objectives, duplicates, NaN, infinity and
-    nothing feasible. `problem`: one it can search (needed for sequential and generative algorithms); `budget`: a
-    few steps (default: six generations); `hypervolume`: what its front must attain with it. Raises ContractError.
+    It is a frozen dataclass. The same seed gives the same bits; runs in a batch equal runs alone; global draws
+    untouched; points inside the space; dtype kept; interrupted and resumed equals uninterrupted; and, for algorithms
+    that need no particular problem, defined results for mixed variables, constraints, constant objectives, duplicates,
+    NaN, infinity and nothing feasible. `problem`: one it can search (needed for sequential and generative algorithms);
+    `budget`: a few steps (default: six generations); `hypervolume`: what its front must attain with it. Raises ContractError.
     """
     who, budget = type(algorithm).__name__, budget or Generations(6)
+    parameters = getattr(type(algorithm), "__dataclass_params__", None)
+    require(parameters is not None and parameters.frozen, f"{who}: is no frozen dataclass, so its options may change")
     problem = problem or Bowls()
     reason = misfit(problem, algorithm)
     if reason:

@@ -25,6 +25,29 @@ CASES = [
 ]
 
 
+# R. Tanabe, H. Ishibuchi (2020), "An easy-to-use real-world multi-objective optimization problem suite", Applied Soft
+# Computing 89, 106078, supplement; sizes of the lists of discrete values in place of their ends
+BOUNDS = {
+    "re21": [(1, 3), (2**0.5, 3), (2**0.5, 3), (1, 3)], "re23": [(1, 100), (1, 100), (10, 200), (10, 240)],
+    "re24": [(0.5, 4), (0.5, 50)], "re25": [(1, 70), (0.6, 3), (0, 18)], "re31": [(1e-5, 100), (1e-5, 100), (1, 3)],
+    "re32": [(0.125, 5), (0.1, 10), (0.1, 10), (0.125, 5)], "re33": [(55, 80), (75, 110), (1000, 3000), (11, 20)],
+    "re34": [(1, 3)] * 5,
+    "re35": [(2.6, 3.6), (0.7, 0.8), (17, 28), (7.3, 8.3), (7.3, 8.3), (2.9, 3.9), (5, 5.5)],
+    "re36": [(12, 60)] * 4, "re37": [(0, 1)] * 4,
+    "re41": [(0.5, 1.5), (0.45, 1.35), (0.5, 1.5), (0.5, 1.5), (0.875, 2.625), (0.4, 1.2), (0.4, 1.2)],
+    "re42": [(150, 274.32), (20, 32.31), (13, 25), (10, 11.71), (14, 18), (0.63, 0.75)],
+    "re61": [(0.01, 0.45), (0.01, 0.1), (0.01, 0.1)],
+    "re91": [(0.5, 1.5), (0.45, 1.35), (0.5, 1.5), (0.5, 1.5), (0.875, 2.625), (0.4, 1.2), (0.4, 1.2)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_re_is_searched_where_it_was_published(name):
+    space = make(name).space
+    found = list(zip(space.low.tolist(), space.high.tolist(), strict=True))
+    assert found == [pytest.approx(bounds, rel=1e-12) for bounds in BOUNDS[name]]
+
+
 def make(name, **options):
     return getattr(problems, name.upper())(**options)
 

@@ -1,5 +1,6 @@
 """The loop: budgets, runs, monitors, points brought along, results, and resuming."""
 
+import dataclasses
 import inspect
 import math
 
@@ -53,6 +54,18 @@ def test_budgets_combine():
     assert solve(budget=Generations(3) | 1000).spent["generations"] == 3
     assert solve(budget=Generations(3) & Evaluations(100)).spent["evaluations"] == 100
     assert solve(budget=Generations(9) & Evaluations(100)).spent["generations"] == 9
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [*(kind(2) for kind in UNITS.values()), Reached("hypervolume", 0.5), Stalled(3), Evaluations(1) | Seconds(1),
+     Evaluations(1) & Seconds(1)],
+    ids=lambda budget: type(budget).__name__,
+)  # fmt: skip
+def test_budgets_never_change(budget):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(budget, dataclasses.fields(budget)[0].name, 5)
+    assert hash(budget) == hash(dataclasses.replace(budget))
 
 
 def test_one_table_says_what_budgets_are_written_in():

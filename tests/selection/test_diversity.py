@@ -217,3 +217,11 @@ def test_scalarising_functions_broadcast():
         weighted_sum(f, weights[:, :2])
     with pytest.raises(ValueError, match="ideal: expected 3 objectives"):
         pbi(f, weights, ideal[:, :1])
+
+
+def test_arrays_keep_their_precision_and_whole_numbers_become_float64():
+    f = np.array([[0.0, 3.0], [1.0, 1.5], [3.0, 0.0]])
+    expected = torch.tensor([INF, 2.0, INF], dtype=torch.float64)
+    for dtype, wanted in (("float32", torch.float32), ("float64", torch.float64), ("int64", torch.float64)):
+        found = crowding_distance((2 * f).astype(dtype))
+        assert found.dtype == wanted and torch.equal(found.double(), expected)

@@ -1,5 +1,7 @@
 """The suite of algorithms finds what is wrong with them, and nothing where nothing is."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
@@ -46,6 +48,27 @@ def test_broken_algorithms_are_found(fault, sentence):
     object.__setattr__(algorithm, "fault", fault)
     with pytest.raises(ContractError, match=sentence):
         check_algorithm(algorithm)
+
+
+def test_options_that_may_change_are_found():
+    @dataclass(frozen=False, kw_only=True, unsafe_hash=True)
+    class Changing(moopt.Incremental):
+        pop_size: int = 10
+
+        def init(self, problem, rng):
+            return {}
+
+        def ask(self, problem, state, turn):
+            return problem.space.sample(turn.rng.uniform(self.pop_size, problem.n_var)), {}, state
+
+        def tell(self, problem, state, points, turn):
+            return state
+
+        def population(self, problem, state):
+            return moopt.Points.empty(problem, 1, device="cpu", dtype=torch.float64)
+
+    with pytest.raises(ContractError, match="no frozen dataclass"):
+        check_algorithm(Changing())
 
 
 def test_what_is_too_weak_or_fits_nothing_is_told():
