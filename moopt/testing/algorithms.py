@@ -29,7 +29,8 @@ def check_algorithm(
     untouched; points inside the space; dtype kept; interrupted and resumed equals uninterrupted; and, for algorithms
     that need no particular problem, defined results for mixed variables, constraints, constant objectives, duplicates,
     NaN, infinity and nothing feasible. `problem`: one it can search (needed for sequential and generative algorithms);
-    `budget`: a few steps (default: six generations); `hypervolume`: what its front must attain with it. Raises ContractError.
+    `budget`: a few steps (default: six generations); `hypervolume`: what its front must attain with it.
+    Raises ContractError.
     """
     who, budget = type(algorithm).__name__, budget or Generations(6)
     parameters = getattr(type(algorithm), "__dataclass_params__", None)
