@@ -42,6 +42,16 @@ def test_a_look_is_what_one_would_have_had():
     assert table["hypervolume"].nunique() > 2
 
 
+def test_looks_at_a_policy_cost_a_twentieth_of_what_it_learns_from():
+    problem, algorithm = moopt.problem("exactalignment"), moopt.algorithm("policygradient", pop_size=3, group_size=64)
+    assert algorithm.looks_every(problem) == 20 * 4 * problem.samples // 64
+    state = algorithm.init(problem, Rng(5))
+    _, learned = algorithm.step(problem, state, moopt.Turn(Rng(6)))
+    _, looked = algorithm.measure(problem, state, Rng(7))
+    share = int(looked["tokens"]) / (algorithm.looks_every(problem) * int(learned["tokens"]))
+    assert share == pytest.approx(0.05, rel=0.1)
+
+
 def test_what_looks_spend_counts_against_no_budget():
     with_looks, without = (learn(EnvSteps(26_000), algorithm) for algorithm in (LEARNERS, Unseen(**vars(LEARNERS))))
     assert with_looks.spent["generations"] == without.spent["generations"] == 22

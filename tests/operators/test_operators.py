@@ -179,3 +179,10 @@ def test_crossover_happens_with_its_probability():
 def test_refusals():
     with pytest.raises(ValueError, match="crossover_probability: expected a finite number from 0 to 1, got 1.5"):
         Variation(crossover_probability=1.5)
+
+
+def test_distribution_indices_may_be_small_but_not_negative():
+    for name in ("crossover_eta", "mutation_eta"):
+        assert getattr(Variation(**{name: 0.0}), name) == 0.0
+        with pytest.raises(ValueError, match=name):
+            Variation(**{name: -0.1})

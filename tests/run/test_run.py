@@ -410,6 +410,7 @@ def test_the_user_reads_own_names_and_signs(tmp_path):
     assert (table.mass - table.r * table.n).abs().max() < 1e-12
     assert torch.allclose(result.front.objectives[:, 1], -result.front.f[:, 1])
     lightest, stiffest = result.best({"mass": 1}), result.best([0, 1])
+    assert result.best({"stiffness": 1}) == stiffest != lightest == result.best([1, 0])
     assert lightest["mass"] == table.mass.min() and stiffest["stiffness"] == table.stiffness.max()
     with pytest.raises(ValueError, match=r"expected names among \['mass', 'stiffness'\], got \['cost'\]"):
         result.best({"cost": 1})
@@ -602,3 +603,18 @@ def test_resume_refuses_what_it_cannot_continue(tmp_path):
     config.write_text(config.read_text().replace('"format": 1', '"format": 3'))
     with pytest.raises(CheckpointError, match="format 3 of a newer moopt"):
         moopt.resume(tmp_path / "run")
+
+
+def test_a_larger_budget_is_kept_before_anything_is_spent(tmp_path):
+    """Whoever is killed on the way there resumes to the larger one."""
+    solve(Bowls(), nsga2(), Generations(2), out=tmp_path / "run")
+    moopt.Run.reopen(tmp_path / "run", progress=False).close()
+    assert moopt.Run.reopen(tmp_path / "run", budget=Generations(5), progress=False).close() is None
+    again = moopt.Run.reopen(tmp_path / "run", progress=False)
+    assert again.budget == Generations(5) and again.run().spent["generations"] == 5
+
+
+def test_a_trial_is_shown_without_its_problem():
+    trial = moopt.Run(BEAM, moopt.algorithm("random"), 5).ask(1)[0]
+    assert "problem" not in repr(trial) and trial.problem is BEAM
+    assert trial == dataclasses.replace(trial, problem=None)

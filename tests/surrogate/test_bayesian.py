@@ -282,3 +282,9 @@ def test_suggestions_are_the_same_whatever_happens_around():
     torch.manual_seed(123)
     torch.rand(10)
     assert torch.equal(first, suggest(surrogate, baseline_x=x, n=2, seed=5, **LIGHT))
+
+
+def test_many_objectives_are_searched_by_scalars():
+    """From five on a hypervolume costs more than a suggestion may."""
+    algorithm = moopt.algorithm("bayes")
+    assert [algorithm.goal(moopt.problem("dtlz2", n_obj=m)) for m in (2, 4, 5, 6)] == ["hypervolume", "hypervolume", *["scalarised"] * 2]
