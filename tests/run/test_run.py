@@ -618,3 +618,24 @@ def test_a_trial_is_shown_without_its_problem():
     trial = moopt.Run(BEAM, moopt.algorithm("random"), 5).ask(1)[0]
     assert "problem" not in repr(trial) and trial.problem is BEAM
     assert trial == dataclasses.replace(trial, problem=None)
+
+
+def test_an_algorithm_hears_what_is_pending():
+    """Points that were asked for and not yet told, in the order of asking."""
+    heard = []
+
+    class Listening(type(moopt.algorithm("random"))):
+        def ask(self, problem, state, turn):
+            heard.append(None if turn.pending is None else turn.pending[0].tolist())
+            return super().ask(problem, state, turn)
+
+    run = moopt.Run(BEAM, Listening(pop_size=4), 20, progress=False)
+    first = run.ask(2)
+    second = run.ask(3)
+    for trial in (first[1], second[0]):
+        trial.finish([1.0, 2.0], [0.0])
+    run.tell([first[1], second[0]])
+    run.ask(1)
+    assert heard == [None, [t.x for t in first], [t.x for t in (first[0], *second[1:])]]
+    run.close()
+
